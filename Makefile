@@ -1,0 +1,123 @@
+# cbtools. "make" builds into build/; "make help" lists the targets.
+VERSION := 0.1
+O ?= build
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+mandir ?= $(prefix)/share/man
+datadir ?= $(prefix)/share/cbtools
+
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+VMLINUX ?= /sys/kernel/btf/vmlinux
+ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wmissing-prototypes -Wstrict-prototypes
+ifneq ($(CI)$(WERROR),)
+WARN += -Werror
+endif
+ifdef SAN
+CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+O := build-san
+endif
+CPPFLAGS += -D_GNU_SOURCE -DCB_VERSION='"$(VERSION)"' -I$(O) -Ilib -Itrain -Ibpf
+LDLIBS := -lbpf -lelf -lz -ljansson -lcsv -lsqlite3 -lzstd -lseccomp -lm -lpthread
+
+BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+SCHEMA := $(wildcard bpf/*.h)
+TOOL := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+LIB := $(patsubst %.c,$(O)/%.o,$(wildcard lib/*.c)) $(O)/schemas.o
+TRAIN := $(patsubst %.c,$(O)/%.o,$(wildcard train/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*.c))
+HELPER := $(patsubst tests/helpers/%.c,$(O)/tests/helpers/%,$(wildcard tests/helpers/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+MAN := $(patsubst man/%.in,$(O)/man/%,$(wildcard man/*.in))
+
+.PHONY: all help tools tests man install clean check demo bootstrap bench bench-adfa bench-load fuzz
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: tools man
+
+help:
+	@echo 'make            build all tools and man pages into $(O)/'
+	@echo 'make demo       install what is missing, build, train on a real container, attack it, show the alarms'
+	@echo 'make check      install what is missing, build, run every test (SAN=1: with sanitizers)'
+	@echo 'make bench      what the probes cost a system call, and how fast ctrain and cdetect are'
+	@echo 'make bench-adfa ADFA=FILE.zip   the ADFA-LD evaluation'
+	@echo 'make install    DESTDIR= prefix=$(prefix)'
+
+tools: $(TOOL:%=$(O)/%)
+tests: $(UNIT) $(HELPER)
+man: $(MAN)
+
+$(O)/vmlinux.h: | $(O)/
+	$(BPFTOOL) btf dump file $(VMLINUX) format c > $@
+
+$(O)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(O)/vmlinux.h
+	$(CLANG) -O2 -g -Wall -Werror -mcpu=v2 -target bpf -D__bpf__ -D__TARGET_ARCH_$(ARCH) -I$(O) -Ibpf -c $< -o $@.tmp
+	llvm-strip -g $@.tmp -o $@; rm -f $@.tmp
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
+
+$(O)/schemas.c: $(SCHEMA) scripts/mkschemas
+	scripts/mkschemas bpf > $@
+
+$(O)/schemas.o: $(O)/schemas.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
+
+$(O)/lib/%.o: lib/%.c | $(O)/lib/ $(O)/schemas.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
+
+$(O)/train/%.o: train/%.c | $(O)/train/ $(O)/schemas.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
+
+$(O)/tools/%.o: tools/%.c | $(O)/tools/ $(BPF:%=$(O)/%.skel.h) $(O)/schemas.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
+
+$(O)/libcb.a: $(LIB)
+	rm -f $@; ar rcs $@ $^
+
+$(O)/libcbtrain.a: $(TRAIN)
+	rm -f $@; ar rcs $@ $^
+
+$(TOOL:%=$(O)/%): $(O)/%: $(O)/tools/%.o $(O)/libcbtrain.a $(O)/libcb.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
+
+$(UNIT): $(O)/tests/%: tests/unit/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/tests/
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -lcmocka -o $@
+
+# run inside containers that hold no C library
+$(HELPER): $(O)/tests/helpers/%: tests/helpers/%.c | $(O)/tests/helpers/
+	$(CC) -D_GNU_SOURCE -O1 -static $(WARN) $< -lpthread -o $@
+
+$(BENCH): $(O)/tests/bench/%: tests/bench/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/tests/bench/ $(BPF:%=$(O)/%.skel.h)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
+
+$(FUZZ): $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/tests/fuzz/
+	$(CLANG) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer,address $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
+
+$(O)/man/%: man/%.in scripts/mkman $(O)/%.dump | $(O)/man/
+	scripts/mkman $< $(O) > $@
+
+%/:
+	mkdir -p $@
+
+bootstrap:
+	scripts/bootstrap
+
+check: bootstrap
+	$(MAKE) tools tests man
+	tests/run
+
+demo: bootstrap
+	$(MAKE) tools
+	scripts/demo
+
+clean:
+	rm -rf build build-san
+
+-include $(wildcard $(O)/*.d $(O)/*/*.d)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All that a collector sees of the library; readers of streams need reader.h, writers writer.h. */
+#ifndef CB_LIB_H
+#define CB_LIB_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "../bpf/cb.h"
+
+/* ---- errors: functions return 0 or a count, else a negative errno with the text made where the facts are ---- */
+struct cb_err {
+	char text[512];
+};
+/* Keeps the first text, returns err (so that "return cb_fail(e, -EINVAL, ...)" reads well). e may be NULL. */
+int cb_fail(struct cb_err *e, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#define CB_EXIT_FAILED 1
+#define CB_EXIT_USAGE 64
+
+/* ---- memory: out of memory ends the program with one line ---- */
+void *cb_xalloc(size_t size); /* zeroed */
+void *cb_xrealloc(void *p, size_t size);
+char *cb_xstrdup(const char *s); /* NULL gives NULL */
+char *cb_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- time ---- */
+/* "500ms", "5s", "10m", "2h", "1d" or seconds ("2", "0.5") -> ns; -EINVAL with text. */
+int cb_parse_time(const char *text, uint64_t *ret_ns, struct cb_err *e);
+uint64_t cb_now_utc(void);	  /* CLOCK_REALTIME, ns */
+uint64_t cb_boot_to_utc(uint64_t boot_ns); /* by the offset last taken by cb_clock_sync() */
+void cb_clock_sync(void);	  /* takes CLOCK_REALTIME - CLOCK_BOOTTIME anew; runner does it at each tick */
+
+/* ---- growing byte buffer ---- */
+struct cb_buf {
+	char *s; /* NUL-terminated when len > 0 */
+	size_t len, cap;
+};
+void cb_buf_put(struct cb_buf *b, const void *p, size_t n);
+void cb_buf_puts(struct cb_buf *b, const char *s);
+void cb_buf_putc(struct cb_buf *b, char c);
+void cb_buf_printf(struct cb_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cb_buf_reset(struct cb_buf *b); /* len = 0, memory kept */
+void cb_buf_free(struct cb_buf *b);
+
+/* ---- host ---- */
+const char *cb_host_id(void);	   /* /etc/machine-id, else the host's name */
+const char *cb_host_boot_id(void); /* /proc/sys/kernel/random/boot_id */
+
+/* ---- system calls: numbers of this machine and names (libseccomp) ---- */
+#define CB_SYSCALL_COMPAT 0x8000 /* bit in a call number: made through the 32-bit table */
+#define CB_SYSCALL_MAXNAME 48
+const char *cb_syscall_name(unsigned nr); /* "openat", "compat:open", "syscall_999"; static storage, never freed */
+int cb_syscall_number(const char *name);  /* inverse, -1 if unknown */
+
+/* ---- events: what a writer prints and -r rebuilds ---- */
+/*
+ * The part that all rows share, in text-ready form. Its own field table is cb_common_fields (off/size
+ * relative to struct cb_common; strings are char pointers, type CB_STR with size sizeof(char *)).
+ * Pointers are borrowed for the duration of the call that takes the event.
+ */
+struct cb_common {
+	uint64_t time;	       /* "@timestamp", UTC ns */
+	const char *dataset;   /* "event.dataset": "cbtools.exec" */
+	const char *kind;      /* "event.kind": schema, event, heartbeat, end, gap */
+	const char *action;    /* "event.action" or "" */
+	uint64_t start, end;   /* "event.start", "event.end": interval or chunk, UTC ns, 0: not an interval */
+	uint64_t duration;     /* "event.duration_ns" */
+	uint64_t count;	       /* "event.count": how many the row stands for */
+	uint64_t lost;	       /* "event.lost": lost just before this row */
+	bool truncated;	       /* "event.truncated": something was cut to fit; set by the writer too */
+	const char *host_id, *boot_id;
+	const char *cont_id, *cont_name, *image, *image_id, *runtime; /* "" for the host */
+	const char *cgroup;    /* "container.cgroup.path" */
+	uint32_t pid, vpid, tid, ppid;
+	uint64_t creation;     /* "process.creation.time", UTC ns */
+	uint64_t exec_id;      /* "process.exec.id" */
+	const char *comm;      /* "process.name" */
+	const char *exe;       /* "process.executable.path" */
+	uint32_t uid;	       /* "user.id" */
+	bool entered;	       /* "process.entered": put into the container from outside, or child of such */
+	/* heartbeat and end rows only */
+	uint64_t seen, sent, filtered, misses; /* "event.seen|sent|filtered", "event.recursion_misses" */
+};
+extern const struct cb_field cb_common_fields[];
+extern const size_t cb_ncommon_fields;
+
+struct cb_event {
+	const struct cb_schema *schema;
+	struct cb_common c;
+	const void *rec; /* a record of the schema; its head is not read by writers */
+	size_t len;	 /* used bytes of it: the last field may be short */
+};
+
+extern const struct cb_schema *const cb_schemas[]; /* all of them, NULL at the end; generated */
+const struct cb_schema *cb_schema_find(const char *name_or_dataset);
+
+/* ---- containers ---- */
+/* Opaque here; see container.h. */
+struct cb_conts;
+struct cb_filter;
+
+/* ---- the runner ---- */
+/* What libbpf's generated skeleton offers, so that the runner need not know each tool's. */
+struct bpf_object;
+struct bpf_object_skeleton;
+struct cb_skel {
+	void *(*open)(void);
+	int (*load)(void *skel);
+	int (*attach)(void *skel);
+	void (*destroy)(void *skel);
+	struct bpf_object *(*object)(void *skel);
+};
+/* CB_SKEL(exec): a struct cb_skel for exec_bpf, from exec.skel.h */
+#define CB_SKEL(id)                                                                                                    \
+	static void *id##_skel_open(void)                                                                              \
+	{                                                                                                              \
+		return id##_bpf__open();                                                                               \
+	}                                                                                                              \
+	static int id##_skel_load(void *s)                                                                             \
+	{                                                                                                              \
+		return id##_bpf__load(s);                                                                              \
+	}                                                                                                              \
+	static int id##_skel_attach(void *s)                                                                           \
+	{                                                                                                              \
+		return id##_bpf__attach(s);                                                                            \
+	}                                                                                                              \
+	static void id##_skel_destroy(void *s)                                                                         \
+	{                                                                                                              \
+		id##_bpf__destroy(s);                                                                                  \
+	}                                                                                                              \
+	static struct bpf_object *id##_skel_object(void *s)                                                            \
+	{                                                                                                              \
+		return ((struct id##_bpf *)s)->obj;                                                                    \
+	}                                                                                                              \
+	static const struct cb_skel id##_skel = { id##_skel_open, id##_skel_load, id##_skel_attach,                    \
+						  id##_skel_destroy, id##_skel_object };
+
+struct cb_run;
+
+struct cb_tool {
+	const char *name, *doc, *examples;
+	const struct cb_schema *schema[4];	/* by cb_head.kind */
+	const struct cb_skel *skel;
+	const struct argp_option *option;	/* beyond the common ones; keys from CB_KEY_TOOL up */
+	bool interval_args;			/* takes [INTERVAL [COUNT]] as vmstat does */
+	uint64_t interval_ns;			/* default of -i; 0: the tool has no interval */
+	bool failed_option;			/* -x means something here */
+	int (*parse)(struct cb_run *run, int key, char *arg);
+	int (*setup)(struct cb_run *run, void *skel);	 /* before load: constants, map sizes, which programs */
+	int (*record)(struct cb_run *run, const void *rec, size_t len); /* NULL: every record is a row */
+	int (*flush)(struct cb_run *run, void *skel); /* twice a second, before the rings are read: idle buffers */
+	int (*tick)(struct cb_run *run, void *skel); /* at each interval and at the end: maps -> cb_emit() */
+	int (*screen)(struct cb_run *run, FILE *out); /* table on a terminal: draws the interval instead of rows */
+	void (*done)(struct cb_run *run);
+};
+#define CB_KEY_TOOL 0x400
+
+/* The whole of main(): options, load, attach, loop, output, end row. Returns the exit status. */
+int cb_main(const struct cb_tool *tool, int argc, char **argv);
+
+/* For a tool's own functions. */
+void *cb_run_data(struct cb_run *run);			/* the tool's own state ... */
+void cb_run_set_data(struct cb_run *run, void *data);	/* ... as it set it */
+/* Makes a row of a record: fills the common part from its head, filters, writes. 0, or -errno when output fails. */
+int cb_emit(struct cb_run *run, const void *rec, size_t len);
+/* The same for a row over an interval [start, end) in boot time that stands for count things. */
+int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *action, uint64_t start_ns,
+		 uint64_t end_ns, uint64_t count, uint64_t lost);
+
+#endif
