@@ -57,7 +57,7 @@ $(O)/vmlinux.h: | $(O)/
 	$(BPFTOOL) btf dump file $(VMLINUX) format c > $@
 
 $(O)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(O)/vmlinux.h
-	$(CLANG) -O2 -g -Wall -Werror -mcpu=v2 -target bpf -D__bpf__ -D__TARGET_ARCH_$(ARCH) -I$(O) -Ibpf -c $< -o $@.tmp
+	$(CLANG) -O2 -g -Wall -Werror -mcpu=v3 -target bpf -D__bpf__ -D__TARGET_ARCH_$(ARCH) -I$(O) -Ibpf -c $< -o $@.tmp
 	llvm-strip -g $@.tmp -o $@; rm -f $@.tmp
 
 $(O)/%.skel.h: $(O)/%.bpf.o
