@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the system call probe sends: calls of one thread in order, numbered, so that a loss is known to the call. */
+#ifndef CB_CHUNK_H
+#define CB_CHUNK_H
+#include "cb.h"
+
+#define CHUNK_CALLS 128
+#define CHUNK_ERR_SHIFT 16
+#define CHUNK_NR_SIGRETURN 0x3ff /* sys_exit does not know the number of rt_sigreturn */
+
+/* counting: call number, and errno of a failed call above it; sequences: call number alone */
+struct cb_chunk {
+	struct cb_head h;
+	__u64 first;    /* number of the first call below, in its stream (thread since start or last exec) */
+	__u64 began_ns; /* when the chunk was begun */
+	__u64 thread_ns; /* thread creation: with the tid, which stream */
+	__u32 n;
+	__u32 last; /* the stream ends here */
+	union {
+		__u16 call[CHUNK_CALLS];
+		__u32 ret[CHUNK_CALLS];
+	};
+};
+#endif

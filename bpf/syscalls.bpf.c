@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * System calls of watched tasks, whole and in order: at sys_enter for sequences, at sys_exit for counts with
+ * errors. Each thread fills a buffer of its own in its state, which is sent when full, at exec and at exit;
+ * threads that pause are peeked at by the iterator. The cost is an index and a store a call, and no event
+ * rate can lose what is not counted as lost.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "argclass.h"
+#include "chunk.h"
+
+const volatile bool sequences = false;
+const volatile __u64 ring_size = 4 * 1024 * 1024;
+/* first rule of a call + 1, and the rules */
+const volatile __u8 arg_first[CB_ARGCLASS_CALLS] = {};
+const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX] = {};
+
+#define CB_STATE_DATA                                                                                                  \
+	__u64 first;                                                                                                   \
+	__u64 began_ns;                                                                                                \
+	__u64 thread_ns;                                                                                               \
+	__u32 n;                                                                                                       \
+	__u32 last;                                                                                                    \
+	union {                                                                                                        \
+		__u16 call[CHUNK_CALLS];                                                                               \
+		__u32 ret[CHUNK_CALLS];                                                                                \
+	};
+
+struct cb_state;
+struct seq_file;
+struct task_struct;
+static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t);
+static __always_inline void chunk_exit(struct cb_state *s, struct task_struct *t);
+static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t);
+
+#define CB_BEFORE_EXEC(ctx, s, t) chunk_exec(s, t)
+#define CB_ON_EXIT(ctx, s, t, last) chunk_exit(s, t)
+#define CB_PEEK(seq, s, t) chunk_peek(seq, s, t)
+
+#include "task.bpf.h"
+
+#define CHUNK_HEAD __builtin_offsetof(struct cb_chunk, call)
+
+_Static_assert(__builtin_offsetof(struct cb_state, call) == CHUNK_HEAD, "a state is sent as a chunk");
+_Static_assert(sizeof(struct cb_state) == sizeof(struct cb_chunk), "a state is sent as a chunk");
+
+static __always_inline __u32 chunk_bytes(__u32 n)
+{
+	return sequences ? (n & 255) * 2 : (n & 255) * 4;
+}
+
+static __always_inline void chunk_send(struct cb_state *s, struct task_struct *t, __u32 n)
+{
+	__u32 size;
+
+	if (n > CHUNK_CALLS)
+		n = CHUNK_CALLS;
+	size = CHUNK_HEAD + chunk_bytes(n);
+	if (size > sizeof(struct cb_chunk))
+		size = sizeof(struct cb_chunk);
+	s->n = n;
+	s->h.time_ns = bpf_ktime_get_boot_ns();
+	if (!s->thread_ns) {
+		s->thread_ns = BPF_CORE_READ(t, start_boottime);
+		bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
+	}
+	cb_send(s, size, n, cb_wake(ring_size));
+	s->first += n;
+	s->began_ns = s->h.time_ns;
+	s->n = 0;
+}
+
+static __always_inline void chunk_full(struct cb_state *s)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+
+	bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
+	chunk_send(s, t, CHUNK_CALLS);
+}
+
+static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t)
+{
+	s->last = 1;
+	chunk_send(s, t, s->n);
+	s->last = 0;
+	s->first = 0;
+	s->thread_ns = 0;
+}
+
+static __always_inline void chunk_exit(struct cb_state *s, struct task_struct *t)
+{
+	s->last = 1;
+	chunk_send(s, t, s->n);
+}
+
+/*
+ * The owner may be writing on another CPU. Buffer and number of its first call are read twice: where the
+ * number moved, the copy is torn and the full chunk is on its way through the ring anyway.
+ */
+struct peek_room {
+	struct cb_peek p;
+	struct cb_chunk c;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct peek_room);
+} peek_rooms SEC(".maps");
+
+static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)
+{
+	volatile struct cb_state *vs = s;
+	__u32 zero = 0, n = vs->n, size;
+	__u64 first = vs->first;
+	struct peek_room *o;
+
+	if (!n || n >= CHUNK_CALLS || (s->h.flags & CB_F_DROP))
+		return;
+	o = bpf_map_lookup_elem(&peek_rooms, &zero);
+	if (!o || bpf_probe_read_kernel(&o->c, sizeof(o->c), s))
+		return;
+	barrier();
+	if (vs->first != first || o->c.first != first)
+		return;
+	o->c.n = n;
+	o->c.last = 0;
+	if (!o->c.thread_ns)
+		o->c.thread_ns = t->start_boottime;
+	bpf_core_read(o->c.h.comm, sizeof(o->c.h.comm), &t->comm);
+	o->c.h.time_ns = bpf_ktime_get_boot_ns();
+	size = sizeof(o->p) + CHUNK_HEAD + chunk_bytes(n);
+	if (size > sizeof(*o))
+		return;
+	o->p.what = LIFE_PEEK;
+	o->p.size = size;
+	bpf_seq_write(seq, o, size);
+}
+
+/* The class of a call that has rules, else the call itself. */
+static __always_inline __u16 classify(struct pt_regs *regs, __u16 nr, __u8 rule)
+{
+	for (int i = 0; i < 12 && rule; i++) {
+		__u32 at = (rule - 1) & (CB_ARGCLASS_MAX - 1);
+		const volatile struct cb_argrule *r = &arg_rule[at];
+		__u64 v;
+
+		switch (r->arg) {
+		case 0: v = PT_REGS_PARM1_CORE_SYSCALL(regs); break;
+		case 1: v = PT_REGS_PARM2_CORE_SYSCALL(regs); break;
+		case 2: v = PT_REGS_PARM3_CORE_SYSCALL(regs); break;
+		case 3: v = PT_REGS_PARM4_CORE_SYSCALL(regs); break;
+		default: v = PT_REGS_PARM5_CORE_SYSCALL(regs); break;
+		}
+		if (r->deref && bpf_probe_read_user(&v, sizeof(v), (void *)v))
+			return nr;
+		if ((v & r->mask) == r->value)
+			return CB_ARGCLASS_BASE + at;
+		rule = r->next;
+	}
+	return nr;
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* arch/x86/include/asm/thread_info.h TS_COMPAT: the call came through the 32-bit table. */
+static __always_inline bool compat_call(void)
+{
+	struct task_struct *t;
+
+	if (cb_storage)
+		return bpf_get_current_task_btf()->thread_info.status & 2;
+	t = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(t, thread_info.status) & 2;
+}
+#else
+static __always_inline bool compat_call(void)
+{
+	return false;
+}
+#endif
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(enter, struct pt_regs *regs, long id)
+{
+	struct cb_state *s = cb_current();
+	__u16 nr = id;
+	__u32 n;
+
+	if (!s || (s->h.flags & CB_F_DROP))
+		return 0;
+	if (compat_call()) {
+		s->h.flags |= CB_F_COMPAT;
+		nr = (nr & 0x3ff) | 0x8000;
+	} else if (id >= 0 && id < CB_ARGCLASS_CALLS) {
+		__u8 rule = arg_first[id];
+
+		if (rule)
+			nr = classify(regs, nr, rule);
+	} else {
+		nr = 0x3fe; /* no call of ours: numbers above the table */
+	}
+	n = s->n;
+	s->call[n & (CHUNK_CALLS - 1)] = nr;
+	s->n = ++n;
+	if (n >= CHUNK_CALLS)
+		chunk_full(s);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(leave, struct pt_regs *regs, long ret)
+{
+	struct cb_state *s = cb_current();
+	__u32 n, v;
+	long id;
+
+	if (!s || (s->h.flags & CB_F_DROP))
+		return 0;
+#if defined(__TARGET_ARCH_x86)
+	id = regs->orig_ax;
+#else
+	id = BPF_CORE_READ(regs, syscallno);
+#endif
+	v = id < 0 ? CHUNK_NR_SIGRETURN : (id < CB_ARGCLASS_CALLS ? (__u32)id : 0x3fe);
+	if (compat_call()) {
+		s->h.flags |= CB_F_COMPAT;
+		v |= 0x8000;
+	}
+	if (ret < 0 && ret > -4096)
+		v |= (__u32)-ret << CHUNK_ERR_SHIFT;
+	n = s->n;
+	s->ret[n & (CHUNK_CALLS - 1)] = v;
+	s->n = ++n;
+	if (n >= CHUNK_CALLS)
+		chunk_full(s);
+	return 0;
+}

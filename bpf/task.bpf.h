@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Membership. A task is watched when it carries state. It gets it at its first exec inside a container's
+ * namespaces, or from the iterator when the tool starts; its children inherit it, wherever they go.
+ * So the hot path is one look-up and nothing that a container does to itself changes what it is.
+ *
+ * Before including, a probe may define
+ *   CB_STATE_DATA		members it wants to keep per task (struct cb_state begins with a cb_head)
+ *   CB_ON_EXEC(ctx, s, t, bprm), CB_ON_EXIT(ctx, s, t, last), CB_ON_FORK(ctx, s, t)
+ *			statements run for watched tasks
+ *   CB_PEEK(seq, s, t)	statement of the iterator for a watched task
+ * and it sends with cb_send().
+ */
+#ifndef CB_TASK_BPF_H
+#define CB_TASK_BPF_H
+#include "life.h"
+#include "path.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* set by the runner before load */
+const volatile bool cb_storage = true; /* the kernel has task storage; else a hash by thread id */
+const volatile bool cb_all = false;    /* host tasks too */
+const volatile bool cb_v1 = false;     /* pure cgroup v1: names from the pids (or memory) hierarchy */
+const volatile int cb_v1_subsys = 0;
+const volatile __u32 cb_level = 0;     /* of the tool's own pid namespace: "the host" is where the tool runs */
+const volatile __u32 cb_pidns = 0;     /* its inode numbers */
+const volatile __u32 cb_mntns = 0;
+const volatile __u32 cb_self = 0;      /* the tool itself: never watched */
+
+struct cb_state {
+	struct cb_head h;
+#ifdef CB_STATE_DATA
+	CB_STATE_DATA
+#endif
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct cb_state);
+} cb_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct cb_state);
+} cb_states_tid SEC(".maps");
+
+struct cb_known {
+	__u64 since;
+	__u32 mntns;
+	__u32 pad;
+};
+
+/* containers told to user space */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct cb_known);
+} cb_conts SEC(".maps");
+
+/* mount namespace -> container, for those who enter nothing else */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+} cb_mntnss SEC(".maps");
+
+/* containers that -c or --exclude rule out: user space writes, the iterator marks their tasks */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u8);
+} cb_unwanted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} cb_lives SEC(".maps");
+
+/* records; the tool may resize it */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} cb_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cb_stats);
+} cb_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cb_life);
+} cb_life_room SEC(".maps");
+
+/* a state before it is put into the hash by thread id: too large for the stack */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cb_state);
+} cb_state_room SEC(".maps");
+
+static __always_inline struct cb_stats *cb_stat(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cb_stats, &zero);
+}
+
+static __always_inline struct cb_state *cb_state_of(struct task_struct *t)
+{
+	__u32 tid;
+
+	if (cb_storage)
+		return bpf_task_storage_get(&cb_states, t, 0, 0);
+	tid = t->pid;
+	return bpf_map_lookup_elem(&cb_states_tid, &tid);
+}
+
+static __always_inline struct cb_state *cb_current(void)
+{
+	__u32 tid;
+
+	if (cb_storage)
+		return bpf_task_storage_get(&cb_states, bpf_get_current_task_btf(), 0, 0);
+	tid = bpf_get_current_pid_tgid();
+	return bpf_map_lookup_elem(&cb_states_tid, &tid);
+}
+
+static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
+{
+	struct cb_state *s, *empty;
+	__u32 zero = 0, tid = t->pid;
+
+	if (cb_storage) {
+		s = bpf_task_storage_get(&cb_states, t, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	} else {
+		empty = bpf_map_lookup_elem(&cb_state_room, &zero);
+		if (!empty)
+			return NULL;
+		bpf_map_update_elem(&cb_states_tid, &tid, empty, BPF_ANY);
+		s = bpf_map_lookup_elem(&cb_states_tid, &tid);
+	}
+	if (!s) {
+		struct cb_stats *st = cb_stat();
+
+		if (st)
+			st->nostate++;
+	}
+	return s;
+}
+
+/* Sends a record (head first) to the main ring; n: how much it counts for in seen, sent and lost. */
+static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
+{
+	struct cb_head *h = rec;
+	struct cb_stats *st = cb_stat();
+	__u64 pending;
+	long err;
+
+	if (!st)
+		return -1;
+	pending = st->pending;
+	h->lost = pending > 0xffffffff ? 0xffffffff : pending;
+	st->seen += n;
+	err = bpf_ringbuf_output(&cb_events, rec, size, flags);
+	if (err) {
+		st->lost += n;
+		st->pending = pending + 1;
+	} else {
+		st->sent += n;
+		st->pending = 0;
+	}
+	return err;
+}
+
+/* Flags for cb_send(): no wake-up (the reader polls), but for a ring that is half full. */
+static __always_inline __u64 cb_wake(__u64 size)
+{
+	return bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) * 2 > size ? BPF_RB_FORCE_WAKEUP :
+									     BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline __u32 cb_pid_at(struct task_struct *t, __u32 level, __u32 *ret_inum)
+{
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+	struct upid u = {};
+
+	*ret_inum = 0;
+	if (!p || level > BPF_CORE_READ(p, level))
+		return 0;
+	bpf_core_read(&u, sizeof(u), &p->numbers[level & 31]);
+	*ret_inum = BPF_CORE_READ(u.ns, ns.inum);
+	return u.nr;
+}
+
+static __always_inline struct cgroup *cb_cgroup(struct task_struct *t)
+{
+	struct css_set *cs = BPF_CORE_READ(t, cgroups);
+	struct cgroup_subsys_state *css = NULL;
+
+	if (!cb_v1)
+		return BPF_CORE_READ(cs, dfl_cgrp);
+	bpf_core_read(&css, sizeof(css), &cs->subsys[cb_v1_subsys & 15]);
+	return BPF_CORE_READ(css, cgroup);
+}
+
+static const __u8 cb_hexdigit[256] = {
+	['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
+	['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1,
+};
+
+/* Does the folder's name hold an engine's id: 64 hexadecimal digits? Counted without a branch, for the verifier. */
+static __always_inline bool cb_cgroup_is_container(struct cgroup *cg)
+{
+	__u8 name[96] = {};
+	__u32 digits = 0;
+
+	if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(cg, kn, name)) < 65)
+		return false;
+	for (int i = 0; i < 96; i++)
+		digits += cb_hexdigit[name[i]];
+	return digits >= 64;
+}
+
+/* Where a task stands, by its namespaces; a container's key is the same in every tool. */
+struct cb_place {
+	__u64 key;     /* 0: the host */
+	__u32 mntns;
+	__u32 vinit;   /* pid in the container's outermost pid namespace: 1 is its init; 0: shares the host's */
+};
+
+static __noinline int cb_locate(struct task_struct *t, struct cb_place *ret)
+{
+	__u32 host = 0, inner = 0;
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+	struct upid u = {};
+	__u64 *known, id;
+	struct cgroup *cg;
+
+	ret->key = 0;
+	ret->vinit = 0;
+	ret->mntns = BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum);
+	if (!p || !ret->mntns)
+		return 0;
+	cb_pid_at(t, cb_level, &host);
+	if (host != cb_pidns || ret->mntns == cb_mntns)
+		return 0;
+	if (BPF_CORE_READ(p, level) > cb_level) {
+		struct task_struct *init;
+		__u64 born;
+
+		/* the outermost namespace below the tool's: what nests inside a container is part of it */
+		bpf_core_read(&u, sizeof(u), &p->numbers[(cb_level + 1) & 31]);
+		inner = BPF_CORE_READ(u.ns, ns.inum);
+		init = BPF_CORE_READ(u.ns, child_reaper);
+		born = BPF_CORE_READ(init, group_leader, start_boottime) / 1000000;
+		ret->vinit = u.nr;
+		ret->key = ((__u64)inner << 32) | (__u32)born;
+		return 0;
+	}
+	known = bpf_map_lookup_elem(&cb_mntnss, &ret->mntns);
+	if (known) {
+		ret->key = *known;
+		return 0;
+	}
+	cg = cb_cgroup(t);
+	if (cg && cb_cgroup_is_container(cg)) {
+		id = BPF_CORE_READ(cg, kn, id);
+		ret->key = (1ULL << 63) | id;
+	}
+	return 0;
+}
+
+static __always_inline struct cb_life *cb_life_begin(struct cb_state *s, __u32 what)
+{
+	__u32 zero = 0;
+	struct cb_life *l = bpf_map_lookup_elem(&cb_life_room, &zero);
+
+	if (!l)
+		return NULL;
+	l->what = what;
+	l->h = s->h;
+	l->len = 0;
+	l->cut = 0;
+	return l;
+}
+
+static __always_inline __u32 cb_life_size(struct cb_life *l)
+{
+	__u32 len = *(volatile __u32 *)&l->len;
+
+	if (len > LIFE_NAMES + 255)
+		len = LIFE_NAMES + 255;
+	l->size = __builtin_offsetof(struct cb_life, names) + len;
+	return l->size;
+}
+
+static __always_inline void cb_life_send(struct cb_life *l, __u64 flags)
+{
+	__u32 size = cb_life_size(l);
+	struct cb_stats *st;
+
+	if (size > sizeof(*l))
+		return;
+	if (bpf_ringbuf_output(&cb_lives, l, size, flags)) {
+		st = cb_stat();
+		if (st)
+			st->life_lost++;
+	}
+}
+
+/* Fills the part of the head that stays the same from here to the next exec. */
+static __always_inline void cb_fill(struct cb_state *s, struct task_struct *t)
+{
+	struct task_struct *lead = t->group_leader;
+	struct pid *p;
+	struct upid u = {};
+	__u32 level, ns;
+
+	s->h.pid = cb_pid_at(lead, cb_level, &ns);
+	s->h.tid = cb_pid_at(t, cb_level, &ns);
+	s->h.ppid = cb_pid_at(BPF_CORE_READ(t, real_parent, group_leader), cb_level, &ns);
+	p = BPF_CORE_READ(lead, thread_pid);
+	level = BPF_CORE_READ(p, level);
+	bpf_core_read(&u, sizeof(u), &p->numbers[level & 31]);
+	s->h.vpid = u.nr;
+	s->h.uid = BPF_CORE_READ(t, cred, uid.val);
+	s->h.start_ns = BPF_CORE_READ(lead, start_boottime);
+	bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
+}
+
+/* Tells user space of a container it has not heard of. True when it was new. */
+static __always_inline bool cb_register(struct cb_state *s, struct task_struct *t, struct cb_place *at, bool iter,
+					void *seq)
+{
+	struct cb_known k = { .since = bpf_ktime_get_boot_ns(), .mntns = at->mntns };
+	struct cb_life *l;
+
+	if (bpf_map_update_elem(&cb_conts, &at->key, &k, BPF_NOEXIST))
+		return false;
+	bpf_map_update_elem(&cb_mntnss, &at->mntns, &at->key, BPF_ANY);
+	l = cb_life_begin(s, LIFE_CONT);
+	if (!l)
+		return true;
+	cb_walk_cgroup(l, cb_cgroup(t));
+	if (!iter) {
+		cb_life_send(l, BPF_RB_FORCE_WAKEUP);
+	} else {
+		__u32 size = cb_life_size(l);
+
+		if (size <= sizeof(*l))
+			bpf_seq_write(seq, l, size);
+	}
+	return true;
+}
+
+/* Unique for each exec on this machine since boot. */
+static __always_inline __u64 cb_exec_id(__u64 now)
+{
+	return (now & ~0xffULL) | (bpf_get_smp_processor_id() & 0xff);
+}
+
+/* Came from outside: not the container's init, and its parent stands elsewhere. */
+static __always_inline bool cb_entered(struct task_struct *t, struct cb_place *at)
+{
+	struct cb_place up;
+	struct task_struct *parent = BPF_CORE_READ(t, real_parent);
+
+	if (at->vinit == 1)
+		return false;
+	if (!at->vinit)
+		return bpf_map_lookup_elem(&cb_conts, &at->key) != NULL;
+	cb_locate(parent, &up);
+	return up.key != at->key;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(cb_sched_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
+{
+	struct cb_place at;
+	struct cb_state *s;
+	struct cb_life *l;
+	__u64 now;
+
+	if (!cb_storage && (__u32)old_pid != (__u32)t->pid) {
+		/* a thread that was not the leader took its number */
+		__u32 was = old_pid, is = t->pid;
+
+		s = bpf_map_lookup_elem(&cb_states_tid, &was);
+		if (s) {
+			bpf_map_update_elem(&cb_states_tid, &is, s, BPF_ANY);
+			bpf_map_delete_elem(&cb_states_tid, &was);
+		}
+	}
+	s = cb_state_of(t);
+	if (!s) {
+		bool inside;
+
+		if ((__u32)t->tgid == cb_self)
+			return 0;
+		cb_locate(t, &at);
+		if (!at.key && !cb_all)
+			return 0;
+		s = cb_state_make(t);
+		if (!s)
+			return 0;
+		s->h.cont = at.key;
+		cb_fill(s, t);
+		if (at.key) {
+			inside = !cb_entered(t, &at);
+			cb_register(s, t, &at, false, NULL);
+			if (!inside)
+				s->h.flags |= CB_F_ENTERED;
+		}
+	} else {
+#ifdef CB_BEFORE_EXEC
+		CB_BEFORE_EXEC(ctx, s, t);
+#endif
+		cb_fill(s, t);
+	}
+	now = bpf_ktime_get_boot_ns();
+	s->h.exec_id = cb_exec_id(now);
+	s->h.time_ns = now;
+	l = cb_life_begin(s, LIFE_EXEC);
+	if (l) {
+		cb_walk_file(l, bprm->file, t);
+		cb_life_send(l, BPF_RB_NO_WAKEUP);
+	}
+#ifdef CB_ON_EXEC
+	CB_ON_EXEC(ctx, s, t, bprm);
+#endif
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(cb_sched_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct cb_state *ps = cb_state_of(parent), *s;
+
+	if (!ps)
+		return 0;
+	s = cb_state_make(child);
+	if (!s)
+		return 0;
+	s->h.cont = ps->h.cont;
+	s->h.exec_id = ps->h.exec_id;
+	s->h.flags = ps->h.flags;
+	cb_fill(s, child);
+#ifdef CB_ON_FORK
+	CB_ON_FORK(ctx, s, child);
+#endif
+	return 0;
+}
+
+static __always_inline void cb_cont_gone(struct cb_state *s, struct task_struct *t)
+{
+	struct cb_known *k;
+	struct cb_life *l;
+	__u64 key = s->h.cont;
+	__u32 ns, mntns;
+
+	if (!key || cb_pid_at(t->group_leader, cb_level + 1, &ns) != 1 || ns != key >> 32)
+		return;
+	k = bpf_map_lookup_elem(&cb_conts, &key);
+	if (k) {
+		mntns = k->mntns;
+		bpf_map_delete_elem(&cb_mntnss, &mntns);
+		bpf_map_delete_elem(&cb_conts, &key);
+	}
+	bpf_map_delete_elem(&cb_unwanted, &key);
+	l = cb_life_begin(s, LIFE_GONE);
+	if (l) {
+		l->h.time_ns = bpf_ktime_get_boot_ns();
+		cb_life_send(l, BPF_RB_NO_WAKEUP);
+	}
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(cb_sched_exit, struct task_struct *t)
+{
+	struct cb_state *s = cb_state_of(t);
+	__u32 tid = t->pid;
+	bool last;
+
+	if (!s)
+		return 0;
+	last = t->signal->live.counter == 0;
+#ifdef CB_ON_EXIT
+	CB_ON_EXIT(ctx, s, t, last);
+#endif
+	if (last)
+		cb_cont_gone(s, t);
+	if (!cb_storage)
+		bpf_map_delete_elem(&cb_states_tid, &tid);
+	return 0;
+}
+
+/* A container that shares the host's pid namespace is gone when its folder is. */
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cb_cgroup_rmdir, struct cgroup *cg, const char *path)
+{
+	__u64 key = (1ULL << 63) | BPF_CORE_READ(cg, kn, id);
+	struct cb_known *k = bpf_map_lookup_elem(&cb_conts, &key);
+	__u32 mntns;
+
+	if (!k)
+		return 0;
+	mntns = k->mntns;
+	bpf_map_delete_elem(&cb_mntnss, &mntns);
+	bpf_map_delete_elem(&cb_conts, &key);
+	bpf_map_delete_elem(&cb_unwanted, &key);
+	return 0;
+}
+
+/*
+ * The iterator: gives state to what ran before the tool did (and to what could not get it at fork), tells
+ * of programs and containers found so, marks the tasks of unwanted containers, and peeks at buffers.
+ */
+static __always_inline bool cb_runtime_stage(struct task_struct *t)
+{
+	char c[8] = {};
+
+	bpf_core_read(c, 6, &t->comm);
+	return c[0] == 'r' && c[1] == 'u' && c[2] == 'n' && c[3] == 'c' && c[4] == ':' && c[5] == '[';
+}
+
+/* As cb_entered(), for one whose way in was not seen: whoever has an ancestor outside but the init. */
+static __always_inline bool cb_was_entered(struct task_struct *t, struct cb_place *at)
+{
+	struct cb_place here = *at;
+
+	if (!at->vinit)
+		return false;
+	for (int i = 0; i < 16; i++) {
+		if (here.vinit == 1)
+			return false;
+		if (here.key != at->key)
+			return true;
+		t = BPF_CORE_READ(t, real_parent);
+		cb_locate(t, &here);
+	}
+	return false;
+}
+
+static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *seq)
+{
+	struct task_struct *lead = t->group_leader;
+	struct cb_place at;
+	struct cb_state *s;
+	struct cb_life *l;
+	__u32 size;
+
+	if ((t->flags & 0x00200000 /* PF_KTHREAD */) || (__u32)t->tgid == cb_self || cb_runtime_stage(t))
+		return NULL;
+	cb_locate(t, &at);
+	if (!at.key && !cb_all)
+		return NULL;
+	s = cb_state_make(t);
+	if (!s)
+		return NULL;
+	s->h.cont = at.key;
+	cb_fill(s, t);
+	s->h.exec_id = s->h.start_ns | 0xff;
+	s->h.time_ns = s->h.start_ns;
+	if (at.key) {
+		cb_register(s, t, &at, true, seq);
+		if (cb_was_entered(t, &at))
+			s->h.flags |= CB_F_ENTERED;
+	}
+	if (t != lead)
+		return s;
+	l = cb_life_begin(s, LIFE_EXEC);
+	if (!l)
+		return s;
+	cb_walk_file(l, BPF_CORE_READ(t, mm, exe_file), t);
+	size = cb_life_size(l);
+	if (size <= sizeof(*l))
+		bpf_seq_write(seq, l, size);
+	return s;
+}
+
+SEC("iter/task")
+int cb_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	void *seq = ctx->meta->seq;
+	struct cb_state *s;
+
+	if (!t)
+		return 0;
+	s = cb_state_of(t);
+	if (!s)
+		s = cb_adopt(t, seq);
+	if (!s)
+		return 0;
+	if (bpf_map_lookup_elem(&cb_unwanted, &s->h.cont))
+		s->h.flags |= CB_F_DROP;
+	else
+		s->h.flags &= ~CB_F_DROP;
+#ifdef CB_PEEK
+	CB_PEEK(seq, s, t);
+#endif
+	return 0;
+}
+#endif
