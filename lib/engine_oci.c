@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* runc and crun, bare and below other engines: their state files say which cgroup and process is whose. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine.h"
+
+#define MAX_SCAN 1024 /* state files looked through for a cgroup path that does not hold the name */
+
+/* "", "/sys/fs/cgroup" or "/sys/fs/cgroup/CONTROLLER" */
+static bool is_mount_point(const char *s, size_t len)
+{
+	static const char base[] = "/sys/fs/cgroup";
+	const size_t n = sizeof(base) - 1;
+
+	if (!len)
+		return true;
+	if (len < n || memcmp(s, base, n))
+		return false;
+	return len == n || (s[n] == '/' && !memchr(s + n + 1, '/', len - n - 1));
+}
+
+/* Is the cgroup the state's, or below it? */
+static bool covers(const char *state, const char *cgroup)
+{
+	size_t n = strlen(state), len = strlen(cgroup);
+
+	for (size_t e = 2; e <= len; e++) {
+		if (cgroup[e] && cgroup[e] != '/')
+			continue;
+		if (n >= e && !memcmp(state + n - e, cgroup, e) && is_mount_point(state, n - e))
+			return true;
+	}
+	return false;
+}
+
+/* One path as crun has it, or a path for each controller as runc has them. */
+static bool state_covers(const json_t *paths, const char *cgroup)
+{
+	const char *key;
+	json_t *v;
+
+	if (json_is_string(paths))
+		return covers(json_string_value(paths), cgroup);
+	json_object_foreach((json_t *)paths, key, v)
+		if (json_is_string(v) && covers(json_string_value(v), cgroup))
+			return true;
+	return false;
+}
+
+static bool proves(struct cb_look *look, const json_t *paths, uint32_t pid)
+{
+	char *own;
+	bool ret;
+
+	if (pid && pid == look->pid)
+		return true;
+	if (state_covers(paths, look->cgroup))
+		return true;
+	if (!look->pid)
+		return false;
+	/* the kernel's path may begin above the cgroup namespace that engine and we live in */
+	own = cb_host_cgroup(look->host, look->pid);
+	ret = state_covers(paths, own);
+	free(own);
+	return ret;
+}
+
+struct state_file {
+	const char *file, *pid, *paths;
+};
+static const struct state_file runc_file = { "state.json", "init_process_pid", "cgroup_paths" };
+static const struct state_file crun_file = { "status", "pid", "cgroup-path" };
+
+/* The state as JSON if it is this container's; err says why not. */
+static json_t *own_state(struct cb_look *look, enum cb_trust trust, const char *base, const char *id,
+			 const struct state_file *f, struct stat *st, int *err)
+{
+	char rel[300];
+	json_t *j;
+
+	*err = -ENOENT;
+	if (!cb_safe_name(id))
+		return NULL;
+	snprintf(rel, sizeof(rel), "%s/%s", id, f->file);
+	j = cb_host_json(look->host, trust, base, rel, st);
+	if (!j)
+		return NULL;
+	if (proves(look, json_object_get(j, f->paths), json_integer_value(json_object_get(j, f->pid)))) {
+		*err = 0;
+		return j;
+	}
+	*err = -EPERM;
+	json_decref(j);
+	return NULL;
+}
+
+static void take_state(struct cb_look *look, const json_t *j, const struct state_file *f)
+{
+	const char *rootfs = cb_json_text(j, f == &runc_file ? "config.rootfs" : "rootfs");
+
+	look->found.proved = true;
+	look->found.pid = json_integer_value(json_object_get(j, f->pid));
+	if (rootfs[0] == '/')
+		cb_found_set(&look->found.rootfs, rootfs);
+}
+
+int cb_oci_prove(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
+{
+	const struct state_file *const files[] = { &runc_file, &crun_file };
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < 2 && err == -ENOENT; i++) {
+		struct stat st;
+		json_t *j = own_state(look, trust, base, id, files[i], &st, &err);
+
+		if (j)
+			take_state(look, j, files[i]);
+		json_decref(j);
+	}
+	return err;
+}
+
+static void take_annotation(struct cb_found *f, const char *key, const char *value)
+{
+	if (!strcmp(key, "org.opencontainers.image.ref.name"))
+		cb_found_set(&f->image, value);
+	cb_found_label(f, key, value);
+}
+
+/* runc keeps annotations as "k=v" texts, and adds the bundle's path as one more */
+static void take_runc_labels(struct cb_found *f, const json_t *labels)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(labels, i, v) {
+		char key[256];
+		const char *s = json_is_string(v) ? json_string_value(v) : "", *eq = strchr(s, '=');
+
+		if (!eq || eq - s >= (int)sizeof(key) || !strncmp(s, "bundle=", 7))
+			continue;
+		snprintf(key, sizeof(key), "%.*s", (int)(eq - s), s);
+		take_annotation(f, key, eq + 1);
+	}
+}
+
+/* crun keeps a copy of the bundle's config.json */
+static void take_crun_labels(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
+{
+	char rel[300];
+	const char *key;
+	json_t *j, *v;
+
+	snprintf(rel, sizeof(rel), "%s/config.json", id);
+	j = cb_host_json(look->host, trust, base, rel, NULL);
+	json_object_foreach(json_object_get(j, "annotations"), key, v)
+		if (json_is_string(v))
+			take_annotation(&look->found, key, json_string_value(v));
+	json_decref(j);
+}
+
+static int resolve(struct cb_look *look, enum cb_trust trust, const char *base, const char *id, bool crun)
+{
+	const struct state_file *f = crun ? &crun_file : &runc_file;
+	struct stat st;
+	char rel[300];
+	int err;
+	json_t *j = own_state(look, trust, base, id, f, &st, &err);
+
+	if (!j)
+		return -ENOENT;
+	take_state(look, j, f);
+	look->found.runtime = crun ? "crun" : "runc";
+	cb_found_set(&look->found.id, id);
+	cb_found_set(&look->found.name, id);
+	if (crun)
+		take_crun_labels(look, trust, base, id);
+	else
+		take_runc_labels(&look->found, json_object_get(json_object_get(j, "config"), "labels"));
+	snprintf(rel, sizeof(rel), "%s/%s", id, f->file);
+	cb_found_file(&look->found, trust, base, rel, &st);
+	json_decref(j);
+	return 0;
+}
+
+/* Cheaper than to parse a state is to see that it holds neither the path nor the process. */
+static bool mentions(const struct cb_buf *b, const struct cb_look *look, const char *key)
+{
+	char pid[64];
+	int n = snprintf(pid, sizeof(pid), "\"%s\":%u,", key, look->pid);
+
+	if (look->pid && memmem(b->s, b->len, pid, n))
+		return true;
+	n = snprintf(pid, sizeof(pid), "\"%s\": %u,", key, look->pid);
+	if (look->pid && memmem(b->s, b->len, pid, n))
+		return true;
+	return look->cgroup_len > 1 && memmem(b->s, b->len, look->cgroup, look->cgroup_len);
+}
+
+/* A container whose cgroup path was given to the runtime freely: its state names the path. */
+static int scan(struct cb_look *look, enum cb_trust trust, const char *base, bool crun)
+{
+	const struct state_file *f = crun ? &crun_file : &runc_file;
+	char **ids = cb_host_list(look->host, trust, base, ".", MAX_SCAN);
+	struct cb_buf b = { 0 };
+	int ret = -ENOENT;
+
+	for (size_t i = 0; ids && ids[i] && ret; i++) {
+		char rel[300];
+
+		snprintf(rel, sizeof(rel), "%s/%s", ids[i], f->file);
+		if (cb_host_read(look->host, trust, base, rel, CB_FILE_MAX, &b, NULL) > 0 && mentions(&b, look, f->pid))
+			ret = resolve(look, trust, base, ids[i], crun);
+	}
+	cb_buf_free(&b);
+	cb_strv_free(ids);
+	return ret;
+}
+
+/* "runc --root DIR run NAME" stays as the parent of a container in the foreground */
+static int by_parent(struct cb_look *look, bool crun)
+{
+	uint32_t parent = cb_host_outside(look->host, look->pid);
+	struct cb_buf b = { 0 };
+	const char *root, *slash;
+	int ret = -ENOENT;
+
+	if (parent && cb_host_proc(look->host, parent, "cmdline", &b) > 0) {
+		cb_buf_putc(&b, 0);
+		slash = strrchr(b.s, '/');
+		root = cb_cmdline_option(&b, "--root");
+		if (root && root[0] == '/' && !strcmp(slash ? slash + 1 : b.s, crun ? "crun" : "runc"))
+			ret = scan(look, CB_USER, root, crun);
+	}
+	cb_buf_free(&b);
+	return ret;
+}
+
+static enum cb_match match(const struct cb_part *p, struct cb_engine_hint *ret, const char *runtime,
+			   const char *prefix)
+{
+	if (cb_part_affix(p, prefix, ".scope", false, ret)) {
+		snprintf(ret->runtime, sizeof(ret->runtime), "%s", runtime);
+		return CB_SURE;
+	}
+	if (p->len >= sizeof(ret->id))
+		return CB_NO;
+	cb_hint_set(ret, runtime, p->s, p->len);
+	return CB_MAYBE;
+}
+
+static enum cb_match runc_match(const struct cb_part *p, struct cb_engine_hint *ret)
+{
+	return match(p, ret, "runc", "runc-");
+}
+
+static enum cb_match crun_match(const struct cb_part *p, struct cb_engine_hint *ret)
+{
+	return match(p, ret, "crun", "crun-");
+}
+
+static int runc_resolve(struct cb_look *look, const struct cb_engine_hint *hint)
+{
+	return resolve(look, CB_ADMIN, "/run/runc", hint->id, false);
+}
+
+static int crun_resolve(struct cb_look *look, const struct cb_engine_hint *hint)
+{
+	return resolve(look, CB_ADMIN, "/run/crun", hint->id, true);
+}
+
+static int runc_by_pid(struct cb_look *look)
+{
+	if (!scan(look, CB_ADMIN, "/run/runc", false))
+		return 0;
+	return by_parent(look, false);
+}
+
+static int crun_by_pid(struct cb_look *look)
+{
+	if (!scan(look, CB_ADMIN, "/run/crun", true))
+		return 0;
+	return by_parent(look, true);
+}
+
+const struct cb_engine cb_engine_runc = { runc_match, runc_resolve, runc_by_pid };
+const struct cb_engine cb_engine_crun = { crun_match, crun_resolve, crun_by_pid };
