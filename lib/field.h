@@ -11,8 +11,13 @@
  * \x20, an empty word ''. cb_unescape() inverts.
  */
 void cb_escape(struct cb_buf *out, const char *s, size_t len, bool in_word);
-/* len: of the text; writes at most cap bytes to out, returns how many or -EINVAL. */
+/* len: of the text; writes at most cap bytes to out, returns how many, -EINVAL, or -E2BIG when cap is too small. */
 int cb_unescape(char *out, size_t cap, const char *text, size_t len);
+
+/* The words of a CB_ARGV in a record, one after the other from *pos = 0. */
+bool cb_argv_next(const char *args, size_t len, size_t *pos, const char **word, size_t *word_len);
+/* A word as JSON has it: as cb_escape(), with its spaces. cap, result: as cb_field_text(). */
+bool cb_argv_word(struct cb_buf *out, const char *word, size_t len, size_t cap);
 
 /* base: record or struct cb_common. used: bytes of the record in use (limits the last field).
  * Appends the text form. cap: at most that many bytes of text for strings (0: no limit); returns
@@ -21,6 +26,16 @@ bool cb_field_text(const struct cb_field *f, const void *base, size_t used, size
 /* Inverse into rec; *used grows to the end of a last variable field. -EINVAL with
  * "NAME: expected a number, got \"x\"". Not for cb_common's strings. */
 int cb_field_parse(const struct cb_field *f, const char *text, size_t len, void *rec, size_t *used, struct cb_err *e);
+/* f is one of cb_common_fields (its texts are pointers then). */
+bool cb_field_is_common(const struct cb_field *f);
+/* True when the row has no such thing: no process, no interval, not a row of totals. */
+bool cb_common_empty(const struct cb_field *f, const struct cb_common *c);
+/* A number with so many decimals, < 0: as many as it takes to read it back; nothing if it is not finite. */
+void cb_float_text(struct cb_buf *out, double v, int decimals);
+/* cb_syscall_name() with its length; 48 bytes may be read from there. */
+const char *cb_syscall_name_len(unsigned nr, size_t *len);
+/* Length of a CB_SYSCALLS text: writers never cut it, so who makes long ones must split them. */
+size_t cb_syscalls_text_len(const uint16_t *nr, size_t n);
 /* How JSON shows it. */
 enum cb_json { CB_JSON_NUMBER, CB_JSON_BOOL, CB_JSON_STRING };
 enum cb_json cb_type_json(enum cb_type t);
