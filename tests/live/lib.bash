@@ -1,0 +1,336 @@
+# Harness of the live tests: real containers (runc, docker), real collectors. A test file begins
+#
+#	load lib
+#	setup() { live_setup; }
+#	teardown() { live_teardown; }
+#
+# and then has, in each test:
+#	ctr_run NAME [OPTION...] [--] CMD...	runs CMD in a container of its own, in the foreground
+#	ctr_start NAME [OPTION...] [--] CMD...	the same in the background; ctr_out NAME prints what it wrote
+#	ctr_exec NAME CMD...			puts CMD into a running container from outside
+#	ctr_pid NAME, ctr_id NAME, ctr_stop NAME	first process (host pid), the engine's name for it, end it
+#	collector_start FILE TOOL ARGS...	starts a collector into FILE, returns when it is attached
+#	collector_stop FILE			ends it as ^C does, checks status and end row
+#	rows FILE FILTER, count_rows FILE FILTER	rows (JSON) for which the jq expression holds
+#	wait_for CMD...				until CMD succeeds; fails after 30 s (WAIT=SECONDS)
+#	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there
+#
+# Options of ctr_run and ctr_start: --cgroup PATH, --cap CAP_NAME, --annotation KEY=VALUE, --netns PATH,
+# --user UID, --host-pid, --cwd DIR, --env NAME=VALUE.
+# Containers have a root of busybox and of tests/helpers in /bin, read from an overlay when that can be mounted.
+
+CB_TOP=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+O=${O:-$CB_TOP/build}
+case $O in /*) ;; *) O=$CB_TOP/$O ;; esac
+HELPERS=$O/tests/helpers
+PATH=$O:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export CB_CACHE=${CB_CACHE:-$O/cache}
+
+# ---- what a test needs, or a skip that says why ----
+
+require_root() {
+	[ "$(id -u)" = 0 ] || skip "not root"
+}
+
+require_bpf() {
+	require_root
+	[ -r /sys/kernel/btf/vmlinux ] || skip "no BPF: kernel without BTF (/sys/kernel/btf/vmlinux)"
+	local said
+	said=$("$HELPERS/attack" bpf)
+	[ "$said" = "bpf: done" ] || skip "no BPF: bpf(BPF_MAP_CREATE) ${said#bpf: }"
+}
+
+require_runc() {
+	require_root
+	command -v runc >/dev/null || skip "no runc"
+}
+
+require_docker() {
+	require_root
+	command -v dockerd >/dev/null || skip "no dockerd"
+	command -v docker >/dev/null || skip "no docker client"
+}
+
+require_tool() {
+	local t
+	for t; do
+		command -v "$t" >/dev/null || skip "no $t"
+	done
+}
+
+# ---- small things ----
+
+# As `false`, with a reason; bats prints it under the failed test.
+fail() {
+	echo "$*" >&2
+	return 1
+}
+
+wait_for() {
+	local end=$((SECONDS + ${WAIT:-30}))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { fail "waited ${WAIT:-30} s for: $*"; return 1; }
+		sleep 0.05
+	done
+}
+
+# ---- life of a test ----
+
+live_setup() {
+	CTR_DIR=$BATS_TEST_TMPDIR/ctr
+	CTR_ROOT=$BATS_FILE_TMPDIR/root
+	COLLECTORS=()
+	mkdir -p "$CTR_DIR"
+}
+
+live_teardown() {
+	local f left=0 d
+	for f in "${COLLECTORS[@]}"; do
+		kill -KILL "$(cat "$f.pid")" 2>/dev/null || true
+	done
+	for d in "$CTR_DIR"/*/; do
+		[ -d "$d" ] || continue
+		ctr_remove "$(basename "$d")" || left=1
+	done
+	[ -z "$DOCKER_DIR" ] || docker_down || left=1
+	[ $left = 0 ] || fail "containers, mounts or cgroups were left behind"
+}
+
+# ---- containers of runc ----
+
+# Unique on this machine, so that test runs side by side do not meet.
+ctr_id() {
+	echo "cbt-$1-$BATS_TEST_NUMBER-$$"
+}
+
+# The root all containers of a file share, read only.
+ctr_root() {
+	[ -e "$CTR_ROOT.done" ] && return
+	"$CB_TOP/scripts/mkroot" "$CTR_ROOT" --busybox || return 1
+	cp "$HELPERS"/* "$CTR_ROOT/bin/" || return 1 # fails if they were not built
+	: >"$CTR_ROOT.done"
+}
+
+# ctr_bundle NAME [OPTION...] [--] CMD...: makes $CTR_DIR/NAME with its config.json
+ctr_bundle() {
+	local name=$1 dir=$CTR_DIR/$1 edit='.' args=()
+	shift
+	ctr_root || return 1
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--cgroup) args+=(--arg cgroup "$2"); edit+='|.linux.cgroupsPath=$cgroup'; shift ;;
+		--netns) args+=(--arg netns "$2")
+			edit+='|(.linux.namespaces[]|select(.type=="network")).path=$netns'; shift ;;
+		--user) edit+="|.process.user.uid=$2"; shift ;;
+		--cwd) args+=(--arg cwd "$2"); edit+='|.process.cwd=$cwd'; shift ;;
+		--cap) edit+="|.process.capabilities|=with_entries(.value+=[\"$2\"])"; shift ;;
+		--env) edit+="|.process.env+=[$(jq -n --arg v "$2" '$v')]"; shift ;;
+		--annotation) edit+="|.annotations+={$(jq -n --arg v "${2%%=*}" '$v'):$(jq -n --arg v "${2#*=}" '$v')}"
+			shift ;;
+		--host-pid) edit+='|del(.linux.namespaces[]|select(.type=="pid"))' ;;
+		--) shift; break ;;
+		*) break ;;
+		esac
+		shift
+	done
+	mkdir -p "$dir/rootfs" "$dir/upper" "$dir/work"
+	mount -t overlay overlay -o "lowerdir=$CTR_ROOT,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs" \
+		2>/dev/null || cp -a "$CTR_ROOT/." "$dir/rootfs/"
+	(cd "$dir" && rm -f config.json && runc spec) || return 1
+	jq "${args[@]}" ".process.terminal=false|.root.readonly=false|.process.args=\$ARGS.positional|$edit" \
+		"$dir/config.json" --args -- "$@" >"$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
+}
+
+ctr_run() {
+	local name=$1
+	ctr_bundle "$@" || return 1
+	runc run --bundle "$CTR_DIR/$name" "$(ctr_id "$name")" </dev/null 3>&- 4>&-
+}
+
+# Nothing of the container may keep the test's own streams open: bats would wait for them.
+ctr_start() {
+	local name=$1 dir=$CTR_DIR/$1
+	ctr_bundle "$@" || return 1
+	runc run --detach --pid-file "$dir/pid" --bundle "$dir" "$(ctr_id "$name")" \
+		</dev/null >"$dir/out" 2>"$dir/err" 3>&- 4>&- || { cat "$dir/err" >&2; return 1; }
+}
+
+ctr_exec() {
+	local name=$1
+	shift
+	runc exec "$(ctr_id "$name")" "$@" </dev/null 3>&- 4>&-
+}
+
+ctr_pid() {
+	cat "$CTR_DIR/$1/pid"
+}
+
+ctr_out() {
+	cat "$CTR_DIR/$1/out"
+}
+
+ctr_ended() {
+	! kill -0 "$(ctr_pid "$1")" 2>/dev/null
+}
+
+ctr_stop() {
+	runc delete --force "$(ctr_id "$1")" 2>/dev/null || true
+}
+
+# Ends it, takes its mount and bundle away; fails if its cgroup stayed.
+ctr_remove() {
+	local id parent
+	id=$(ctr_id "$1")
+	ctr_stop "$1"
+	# parents that --cgroup named and runc made
+	parent=$(jq -r '.linux.cgroupsPath // "" | split("/")[:-1] | join("/")' "$CTR_DIR/$1/config.json" 2>/dev/null)
+	while [ "${parent:-/}" != / ]; do
+		rmdir "/sys/fs/cgroup$parent" /sys/fs/cgroup/*"$parent" 2>/dev/null || true
+		parent=${parent%/*}
+	done
+	if mountpoint -q "$CTR_DIR/$1/rootfs"; then
+		umount "$CTR_DIR/$1/rootfs" || umount -l "$CTR_DIR/$1/rootfs" || return 1
+	fi
+	rm -rf "${CTR_DIR:?}/$1"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$id" 2>/dev/null)" ]
+}
+
+# ---- collectors ----
+
+collector_ready() {
+	# its first line comes after it has attached
+	[ "$(head -c 4096 "$1" | wc -l)" -gt 0 ] || ! kill -0 "$(cat "$1.pid")" 2>/dev/null
+}
+
+collector_start() {
+	local file=$1
+	shift
+	# a shell without job control starts what it puts in the background with SIGINT ignored
+	env --default-signal=INT "$@" >"$file" 2>"$file.err" </dev/null 3>&- 4>&- &
+	echo $! >"$file.pid"
+	COLLECTORS+=("$file")
+	wait_for collector_ready "$file" || return 1
+	kill -0 "$(cat "$file.pid")" 2>/dev/null && [ -s "$file" ] || fail "$* ended at once: $(cat "$file.err")"
+}
+
+# Sends the signal (SIGINT unless SIGNAL is set), returns the collector's own exit status.
+collector_end() {
+	local pid rc=0
+	pid=$(cat "$1.pid")
+	kill "-${SIGNAL:-INT}" "$pid" || { fail "collector of $1 had ended: $(cat "$1.err")"; return 1; }
+	wait "$pid" || rc=$?
+	return $rc
+}
+
+collector_stop() {
+	local rc=0
+	collector_end "$1" || rc=$?
+	[ $rc = 0 ] || { fail "collector of $1: exit status $rc: $(cat "$1.err")"; return 1; }
+	case $(head -c 1 "$1") in
+	'{') assert_totals "$1" ;;
+	esac
+}
+
+# ---- rows ----
+
+# Short names for what tests ask most.
+JQ_NAMES='def kind: .["event.kind"]; def dataset: .["event.dataset"]; def action: .["event.action"];
+def ctr: .["container.name"]; def pid: .["process.pid"]; def tid: .["process.thread.id"]; def ppid: .["process.parent_pid"];
+def comm: .["process.name"]; def exe: .["process.executable.path"]; def args: .["process.command_args"];
+def lost: .["event.lost"] // 0; def event: kind == "event"; '
+
+rows() {
+	jq -c "$JQ_NAMES select($2)" "$1"
+}
+
+count_rows() {
+	rows "$1" "$2" | wc -l
+}
+
+has_rows() {
+	[ "$(count_rows "$1" "$2")" -ge "${3:-1}" ]
+}
+
+assert_rows() {
+	local n
+	n=$(count_rows "$1" "$2")
+	[ "$n" = "$3" ] || fail "$1: expected $3 rows with $2, got $n"
+}
+
+# The last row is the end row, and what it says adds up.
+assert_totals() {
+	tail -n 1 "$1" | jq -e 'select(.["event.kind"] == "end")' >/dev/null ||
+		{ fail "$1: expected an end row last, got $(tail -n 1 "$1")"; return 1; }
+	tail -n 1 "$1" | jq -e '.["event.seen"] == .["event.sent"] + .["event.filtered"] + .["event.lost"]' \
+		>/dev/null || fail "$1: seen is not sent + filtered + lost: $(tail -n 1 "$1")"
+}
+
+assert_no_loss() {
+	tail -n 1 "$1" | jq -e '.["event.lost"] == 0 and (.["event.recursion_misses"] // 0) == 0' >/dev/null ||
+		fail "$1: expected nothing lost or missed, got $(tail -n 1 "$1")"
+}
+
+# ---- docker ----
+
+# A daemon and a containerd with their own data and sockets, without a network of their own: a docker that may
+# run on this host, its containers and its firewall rules are not touched.
+docker_up() {
+	DOCKER_DIR=/run/cbt-docker-$$
+	DOCKER_DATA=$BATS_TEST_TMPDIR/docker
+	DOCKER_PIDS=()
+	export DOCKER_HOST=unix://$DOCKER_DIR/docker.sock DOCKER_CONFIG=$DOCKER_DIR/client
+	mkdir -p "$DOCKER_DIR" "$DOCKER_DATA"
+	cat >"$DOCKER_DIR/containerd.toml" <<-T
+		version = 2
+		root = "$DOCKER_DATA/containerd"
+		state = "$DOCKER_DIR/containerd"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		  address = "$DOCKER_DIR/containerd.sock"
+	T
+	echo '{}' >"$DOCKER_DIR/daemon.json"
+	docker_daemon "$DOCKER_DIR/containerd.sock" containerd --config "$DOCKER_DIR/containerd.toml" || return 1
+	docker_daemon "$DOCKER_DIR/docker.sock" dockerd --data-root "$DOCKER_DATA/docker" --exec-root "$DOCKER_DIR/exec" \
+		--pidfile "$DOCKER_DIR/pid" --host "$DOCKER_HOST" --containerd "$DOCKER_DIR/containerd.sock" \
+		--bridge none --iptables=false --ip6tables=false --config-file "$DOCKER_DIR/daemon.json" || return 1
+	wait_for docker_answers || return 1
+	ctr_root || return 1
+	tar -C "$CTR_ROOT" -c . | docker import -c 'CMD ["/bin/sh"]' -c 'LABEL made.by=cbtools' - local/bb:1.0 >/dev/null
+}
+
+# docker_daemon SOCKET PROGRAM ARGS...: starts it, returns when its socket is there
+docker_daemon() {
+	local socket=$1 pid
+	shift
+	setsid "$@" </dev/null >"$DOCKER_DIR/$1.log" 2>&1 3>&- 4>&- &
+	pid=$!
+	DOCKER_PIDS=("$pid" "${DOCKER_PIDS[@]}")
+	WAIT=60 wait_for socket_or_end "$socket" "$pid" || true
+	[ -S "$socket" ] || fail "$1 did not start: $(tail -n 5 "$DOCKER_DIR/$1.log")"
+}
+
+socket_or_end() {
+	[ -S "$1" ] || ! kill -0 "$2" 2>/dev/null
+}
+
+docker_answers() {
+	docker version >/dev/null 2>&1
+}
+
+docker_down() {
+	local ids m pid left=0
+	ids=$(docker ps -aq 2>/dev/null)
+	# shellcheck disable=SC2086
+	[ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1 || left=1
+	for pid in "${DOCKER_PIDS[@]}"; do
+		kill "$pid" 2>/dev/null && { wait "$pid" || true; }
+	done
+	for m in $(awk -v a="$DOCKER_DIR/" -v b="$DOCKER_DATA/" \
+		'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts | sort -r); do
+		umount "$m" || umount -l "$m" || left=1
+	done
+	rm -rf "$DOCKER_DIR" "$DOCKER_DATA"
+	DOCKER_DIR=
+	unset DOCKER_HOST DOCKER_CONFIG
+	return $left
+}
