@@ -117,6 +117,10 @@ demo: bootstrap
 	$(MAKE) tools
 	scripts/demo
 
+bench-adfa: tools
+	@test -n "$(ADFA)" || { echo 'usage: make bench-adfa ADFA=FILE.zip' >&2; exit 64; }
+	tests/bench/adfa "$(ADFA)" $(O)
+
 clean:
 	rm -rf build build-san
 
