@@ -106,8 +106,10 @@ ctr_id() {
 # The root all containers of a file share, read only.
 ctr_root() {
 	[ -e "$CTR_ROOT.done" ] && return
+	[ -x "$HELPERS/calls" ] || { fail "$HELPERS: not built (make tests)"; return 1; }
+	rm -rf "$CTR_ROOT"
 	"$CB_TOP/scripts/mkroot" "$CTR_ROOT" --busybox || return 1
-	cp "$HELPERS"/* "$CTR_ROOT/bin/" || return 1 # fails if they were not built
+	cp "$HELPERS"/* "$CTR_ROOT/bin/" || return 1
 	: >"$CTR_ROOT.done"
 }
 
