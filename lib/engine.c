@@ -10,7 +10,8 @@
 
 /* In the order of how often they are met: the first that matches a part of the path is asked first. */
 static const struct cb_engine *const engines[] = {
-	&cb_engine_docker, &cb_engine_runc, &cb_engine_crun,
+	&cb_engine_docker, &cb_engine_podman, &cb_engine_containerd, &cb_engine_crio,
+	&cb_engine_lxc,	   &cb_engine_nspawn, &cb_engine_runc,	     &cb_engine_crun,
 };
 #define NENGINES (sizeof(engines) / sizeof(engines[0]))
 

@@ -192,4 +192,17 @@ static int docker_resolve(struct cb_look *look, const struct cb_engine_hint *hin
 	return ret;
 }
 
-const struct cb_engine cb_engine_docker = { docker_match, docker_resolve, NULL };
+/* Moved out of its cgroup: the mounts name it, and it must be the process that runc started. */
+static int docker_by_pid(struct cb_look *look)
+{
+	struct cb_engine_hint hint = { 0 };
+	char *path = cb_host_mounted(look->host, look->pid, "/etc/hosts"), *at = path ? strstr(path, "/containers/") : NULL;
+	int ret = -ENOENT;
+
+	if (at && sscanf(at, "/containers/%64[0-9a-f]/hosts", hint.id) == 1 && cb_is_id(hint.id))
+		ret = docker_resolve(look, &hint);
+	free(path);
+	return look->found.proved ? ret : -ENOENT;
+}
+
+const struct cb_engine cb_engine_docker = { docker_match, docker_resolve, docker_by_pid };
