@@ -13,7 +13,6 @@
 const struct cb_field cb_common_fields[] = {
 	C(dataset, CB_STR, "event.dataset", NULL, CB_NONE, "kind of row: cbtools.exec, cbtools.sequence, ..."),
 	C(kind, CB_STR, "event.kind", NULL, CB_NONE, "schema, event, heartbeat, gap or end"),
-	C(action, CB_STR, "event.action", "ACTION", CB_NONE, "what was done"),
 	C(time, CB_TIME, "@timestamp", "TIME", CB_NONE, "when, UTC (a table shows local time)"),
 	C(start, CB_TIME, "event.start", NULL, CB_NONE, "begin of the interval or chunk"),
 	C(end, CB_TIME, "event.end", NULL, CB_NONE, "end of the interval or chunk"),
@@ -29,6 +28,7 @@ const struct cb_field cb_common_fields[] = {
 	C(image_id, CB_STR, "container.image.id", NULL, CB_NONE, "image digest"),
 	C(runtime, CB_STR, "container.runtime", NULL, CB_NONE, "engine, unknown if none fits"),
 	C(cgroup, CB_PATH, "container.cgroup.path", NULL, CB_NONE, "control group"),
+	C(action, CB_STR, "event.action", "ACTION", CB_NONE, "what was done"),
 	C(pid, CB_UINT, "process.pid", "PID", CB_NONE, "process id on the host"),
 	C(vpid, CB_UINT, "process.vpid", NULL, CB_NONE, "process id inside the container"),
 	C(tid, CB_UINT, "process.thread.id", NULL, CB_NONE, "thread id on the host"),
