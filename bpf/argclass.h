@@ -8,6 +8,10 @@
 #ifndef CB_ARGCLASS_H
 #define CB_ARGCLASS_H
 
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
 #define CB_ARGCLASS_BASE 0x400 /* call numbers from here to 0x7ff are lines of the table */
 #define CB_ARGCLASS_MAX 128
 #define CB_ARGCLASS_CALLS 512

@@ -23,10 +23,13 @@ const volatile bool cb_storage = true; /* the kernel has task storage; else a ha
 const volatile bool cb_all = false;    /* host tasks too */
 const volatile bool cb_v1 = false;     /* pure cgroup v1: names from the pids (or memory) hierarchy */
 const volatile int cb_v1_subsys = 0;
-const volatile __u32 cb_level = 0;     /* of the tool's own pid namespace: "the host" is where the tool runs */
-const volatile __u32 cb_pidns = 0;     /* its inode numbers */
+const volatile __u32 cb_pidns = 0; /* "the host" is where the tool runs: inodes of its namespaces */
 const volatile __u32 cb_mntns = 0;
-const volatile __u32 cb_self = 0;      /* the tool itself: never watched */
+const volatile __u32 cb_self_ns = 0;
+/* found by the first pass of the iterator where the tool is itself in a pid namespace (cb_find_level) */
+__u32 cb_level = 0; /* depth of the tool's pid namespace */
+__u32 cb_self = 0;  /* the tool itself: never watched */
+bool cb_find_level = false;
 
 struct cb_state {
 	struct cb_head h;
@@ -592,6 +595,18 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	return s;
 }
 
+/* No name tells a process how deep its pid namespace lies: the kernel does. */
+static __always_inline void cb_find(struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+	__u32 level = BPF_CORE_READ(p, level), inum;
+
+	if (cb_pid_at(t, level, &inum) == cb_self_ns && inum == cb_pidns) {
+		cb_level = level;
+		cb_self = t->tgid;
+	}
+}
+
 SEC("iter/task")
 int cb_tasks(struct bpf_iter__task *ctx)
 {
@@ -601,6 +616,10 @@ int cb_tasks(struct bpf_iter__task *ctx)
 
 	if (!t)
 		return 0;
+	if (cb_find_level) {
+		cb_find(t);
+		return 0;
+	}
 	s = cb_state_of(t);
 	if (!s)
 		s = cb_adopt(t, seq);

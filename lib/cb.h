@@ -109,11 +109,10 @@ struct bpf_object_skeleton;
 struct cb_skel {
 	void *(*open)(void);
 	int (*load)(void *skel);
-	int (*attach)(void *skel);
 	void (*destroy)(void *skel);
 	struct bpf_object *(*object)(void *skel);
 };
-/* CB_SKEL(exec): a struct cb_skel for exec_bpf, from exec.skel.h */
+/* CB_SKEL(exec): a struct cb_skel exec_skel of exec_bpf, from exec.skel.h */
 #define CB_SKEL(id)                                                                                                    \
 	static void *id##_skel_open(void)                                                                              \
 	{                                                                                                              \
@@ -123,10 +122,6 @@ struct cb_skel {
 	{                                                                                                              \
 		return id##_bpf__load(s);                                                                              \
 	}                                                                                                              \
-	static int id##_skel_attach(void *s)                                                                           \
-	{                                                                                                              \
-		return id##_bpf__attach(s);                                                                            \
-	}                                                                                                              \
 	static void id##_skel_destroy(void *s)                                                                         \
 	{                                                                                                              \
 		id##_bpf__destroy(s);                                                                                  \
@@ -135,38 +130,54 @@ struct cb_skel {
 	{                                                                                                              \
 		return ((struct id##_bpf *)s)->obj;                                                                    \
 	}                                                                                                              \
-	static const struct cb_skel id##_skel = { id##_skel_open, id##_skel_load, id##_skel_attach,                    \
-						  id##_skel_destroy, id##_skel_object };
+	static const struct cb_skel id##_skel = { id##_skel_open, id##_skel_load, id##_skel_destroy, id##_skel_object };
 
 struct cb_run;
 
 struct cb_tool {
-	const char *name, *doc, *examples;
-	const struct cb_schema *schema[4];	/* by cb_head.kind */
+	const char *name;
+	const char *args;			/* "[INTERVAL [COUNT]]" or NULL: none */
+	const char *doc, *examples;		/* examples: lines of the man page, run by a test */
+	const struct cb_schema *schema[4];	/* by cb_head.kind; the first unless cb_run_schema() says otherwise */
 	const struct cb_skel *skel;
 	const struct argp_option *option;	/* beyond the common ones; keys from CB_KEY_TOOL up */
-	bool interval_args;			/* takes [INTERVAL [COUNT]] as vmstat does */
-	uint64_t interval_ns;			/* default of -i; 0: the tool has no interval */
+	uint64_t interval_ns;			/* default of -i; 0: no interval, and no -i */
 	bool failed_option;			/* -x means something here */
+	bool calls;				/* counts calls, not records, in seen, sent, filtered and lost */
 	int (*parse)(struct cb_run *run, int key, char *arg);
-	int (*setup)(struct cb_run *run, void *skel);	 /* before load: constants, map sizes, which programs */
-	int (*record)(struct cb_run *run, const void *rec, size_t len); /* NULL: every record is a row */
-	int (*flush)(struct cb_run *run, void *skel); /* twice a second, before the rings are read: idle buffers */
-	int (*tick)(struct cb_run *run, void *skel); /* at each interval and at the end: maps -> cb_emit() */
-	int (*screen)(struct cb_run *run, FILE *out); /* table on a terminal: draws the interval instead of rows */
-	void (*done)(struct cb_run *run);
+	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
+	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
+	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
+	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the interval as a picture */
+	void (*done)(struct cb_run *run);		/* frees the tool's data */
 };
 #define CB_KEY_TOOL 0x400
 
 /* The whole of main(): options, load, attach, loop, output, end row. Returns the exit status. */
 int cb_main(const struct cb_tool *tool, int argc, char **argv);
+/* The same for a tool with state of its own, which its done() frees. */
+int cb_main_data(const struct cb_tool *tool, void *data, int argc, char **argv);
 
 /* For a tool's own functions. */
-void *cb_run_data(struct cb_run *run);			/* the tool's own state ... */
-void cb_run_set_data(struct cb_run *run, void *data);	/* ... as it set it */
-/* Makes a row of a record: fills the common part from its head, filters, writes. 0, or -errno when output fails. */
-int cb_emit(struct cb_run *run, const void *rec, size_t len);
-/* The same for a row over an interval [start, end) in boot time that stands for count things. */
+void *cb_run_data(struct cb_run *run);		      /* the tool's own state */
+void cb_run_schema(struct cb_run *run, int index);    /* in parse: this stream is of tool->schema[index] */
+bool cb_run_failed(const struct cb_run *run);	      /* -x */
+bool cb_run_args(const struct cb_run *run);	      /* no --no-args */
+bool cb_run_terminal(const struct cb_run *run);	      /* a table on a terminal */
+int cb_run_fail(struct cb_run *run, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Leaves programs of the tool out of the load. -ENOENT when there is none of that name. */
+int cb_run_program(struct cb_run *run, const char *program, bool load);
+/* Before load: bytes of the main ring. */
+int cb_run_ring(struct cb_run *run, size_t bytes);
+/* Is this what -c, -p, -n, -u ask for? Makes the container known. head: of a record. */
+bool cb_wanted(struct cb_run *run, const struct cb_head *head);
+const char *cb_run_container(struct cb_run *run, const struct cb_head *head); /* its name, "" for the host */
+const char *cb_run_exe(struct cb_run *run, const struct cb_head *head);	      /* its program's path, "" if unknown */
+void cb_run_filtered(struct cb_run *run, uint64_t n); /* n records or calls were wanted by nobody */
+void cb_run_peeked(struct cb_run *run, uint64_t n);   /* n of this peek: seen, but not yet counted by the kernel */
+/* Makes a row of a record: fills the common part from its head, filters, writes. 0 or -errno. */
+int cb_emit(struct cb_run *run, const void *rec, size_t len, const char *action);
+/* The same for a row over [start, end) in boot time that stands for count things, after a loss of lost. */
 int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *action, uint64_t start_ns,
 		 uint64_t end_ns, uint64_t count, uint64_t lost);
 

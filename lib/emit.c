@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Records to rows: the common part from the head, the filters, the counters. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "run.h"
+
+int cb_run_fail(struct cb_run *run, int err, const char *fmt, ...)
+{
+	char text[sizeof(run->err.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return cb_fail(&run->err, err, "%s", text);
+}
+
+/* A container may turn up in a record before the reader of life records was asked. */
+static struct cb_cont *container(struct cb_run *run, const struct cb_head *h)
+{
+	struct cb_cont *c = cb_who_cont(run->who, h);
+
+	if (c || !h->cont)
+		return c;
+	if (run->lives)
+		cb_probe_lives(run);
+	return cb_who_guess(run->who, h);
+}
+
+const char *cb_run_container(struct cb_run *run, const struct cb_head *h)
+{
+	struct cb_cont *c = container(run, h);
+
+	return c ? c->name : "";
+}
+
+const char *cb_run_exe(struct cb_run *run, const struct cb_head *h)
+{
+	return cb_who_exe(run->who, h);
+}
+
+static void fill_process(struct cb_run *run, const struct cb_head *h, struct cb_common *c)
+{
+	c->pid = h->pid;
+	if (!h->pid)
+		return;
+	c->tid = h->tid;
+	c->vpid = h->vpid;
+	c->ppid = h->ppid;
+	c->uid = h->uid;
+	c->creation = h->start_ns ? cb_boot_to_utc(h->start_ns) : 0;
+	c->exec_id = h->exec_id;
+	c->comm = h->comm;
+	c->exe = cb_who_exe(run->who, h);
+	c->entered = h->flags & CB_F_ENTERED;
+}
+
+static void fill_host(const struct cb_run *run, struct cb_common *c)
+{
+	static char dataset[64];
+
+	snprintf(dataset, sizeof(dataset), "cbtools.%s", run->schema->name);
+	memset(c, 0, sizeof(*c));
+	c->dataset = dataset;
+	c->kind = "event";
+	c->action = c->cont_id = c->cont_name = c->image = c->image_id = c->runtime = c->cgroup = c->comm = c->exe = "";
+	c->host_id = cb_host_id();
+	c->boot_id = cb_host_boot_id();
+	c->count = 1;
+}
+
+static struct cb_cont *fill(struct cb_run *run, const struct cb_head *h, struct cb_common *c)
+{
+	struct cb_cont *cont = container(run, h);
+
+	fill_host(run, c);
+	c->time = cb_boot_to_utc(h->time_ns);
+	if (cont) {
+		c->cont_id = cont->id;
+		c->cont_name = cont->name;
+		c->image = cont->image;
+		c->image_id = cont->image_id;
+		c->runtime = cont->runtime;
+		c->cgroup = cont->cgroup;
+	}
+	fill_process(run, h, c);
+	return cont;
+}
+
+bool cb_wanted(struct cb_run *run, const struct cb_head *h)
+{
+	struct cb_common c;
+	struct cb_cont *cont = fill(run, h, &c);
+
+	return cb_filter_event(run->opt.filter, cont, &c);
+}
+
+void cb_run_filtered(struct cb_run *run, uint64_t n)
+{
+	run->filtered += n;
+}
+
+void cb_run_peeked(struct cb_run *run, uint64_t n)
+{
+	run->residual += n;
+}
+
+int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *action, uint64_t start_ns,
+		 uint64_t end_ns, uint64_t count, uint64_t lost)
+{
+	struct cb_event ev = { .schema = run->schema, .rec = rec, .len = len };
+	struct cb_cont *cont = fill(run, rec, &ev.c);
+
+	if (!cb_filter_event(run->opt.filter, cont, &ev.c)) {
+		run->filtered += count;
+		return 0;
+	}
+	if (action)
+		ev.c.action = action;
+	if (end_ns) {
+		ev.c.start = cb_boot_to_utc(start_ns);
+		ev.c.end = cb_boot_to_utc(end_ns);
+		ev.c.duration = end_ns - start_ns;
+	}
+	ev.c.count = count;
+	ev.c.lost = lost;
+	run->sent += count;
+	cb_output_event(run, &ev);
+	return 0;
+}
+
+int cb_emit(struct cb_run *run, const void *rec, size_t len, const char *action)
+{
+	const struct cb_head *h = rec;
+
+	return cb_emit_span(run, rec, len, action, 0, 0, 1, h->lost);
+}
+
+/* seen = sent + filtered + lost; a loss is what the kernel saw and neither of the others got. */
+void cb_emit_meta(struct cb_run *run, const char *kind)
+{
+	struct cb_common c;
+
+	fill_host(run, &c);
+	c.kind = kind;
+	c.time = cb_now_utc();
+	c.seen = run->stats.seen + run->residual;
+	c.sent = run->sent;
+	c.filtered = run->filtered;
+	if (run->stats.lost && c.seen > c.sent + c.filtered)
+		c.lost = c.seen - c.sent - c.filtered;
+	c.misses = run->misses;
+	cb_output_meta(run, &c);
+}

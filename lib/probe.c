@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The kernel half: load, attach, read rings and iterator, detach. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+#include "run.h"
+
+#define DRAIN_NS 200000000ULL /* a drain that takes longer pauses: output, signals and ticks want their turn */
+
+int cb_run_program(struct cb_run *run, const char *program, bool load)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(run->obj, program);
+
+	if (!p)
+		return cb_fail(&run->err, -ENOENT, "probe has no program %s", program);
+	bpf_program__set_autoload(p, load);
+	return 0;
+}
+
+int cb_run_ring(struct cb_run *run, size_t bytes)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_events");
+	int err = m ? bpf_map__set_max_entries(m, bytes) : -ENOENT;
+
+	return err ? cb_fail(&run->err, err, "ring of %zu bytes: %s", bytes, strerror(-err)) : 0;
+}
+
+/* Tasks of a container that nobody wants need not be recorded: the iterator marks them. */
+static void mark_unwanted(struct cb_run *run, const struct cb_cont *c)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_unwanted");
+	__u8 yes = 1;
+
+	if (m && !cb_filter_cont(run->opt.filter, c))
+		bpf_map_update_elem(bpf_map__fd(m), &c->key, &yes, BPF_ANY);
+}
+
+static void take_life(struct cb_run *run, const struct cb_life *l, size_t len)
+{
+	const struct cb_cont *c = cb_who_life(run->who, l, len);
+
+	if (c)
+		mark_unwanted(run, c);
+}
+
+static int on_life(void *ctx, void *data, size_t len)
+{
+	take_life(ctx, data, len);
+	return 0;
+}
+
+static int take_record(struct cb_run *run, const void *rec, size_t len, bool peek)
+{
+	int err = run->tool->record ? run->tool->record(run, rec, len, peek) : cb_emit(run, rec, len, NULL);
+
+	if (err && !run->failed)
+		run->failed = err;
+	return run->failed;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	struct cb_run *run = ctx;
+	int err = take_record(run, data, len, false);
+
+	if (err)
+		return err;
+	return ++run->drained % 1024 || now_ns() < run->drain_until ? 0 : -EAGAIN;
+}
+
+int cb_probe_lives(struct cb_run *run)
+{
+	int n = ring_buffer__consume(run->lives);
+
+	return n < 0 ? cb_fail(&run->err, n, "ring of life records: %s", strerror(-n)) : 0;
+}
+
+int cb_probe_drain(struct cb_run *run)
+{
+	int n, err = cb_probe_lives(run);
+
+	if (err)
+		return err;
+	run->drain_until = now_ns() + DRAIN_NS;
+	n = ring_buffer__consume(run->events);
+	if (n == -EAGAIN)
+		return 1;
+	if (run->failed)
+		return run->failed;
+	return n < 0 ? cb_fail(&run->err, n, "ring of records: %s", strerror(-n)) : 0;
+}
+
+/* The whole of a pass is read before any of it is used: see cb_probe_tasks(). */
+static int read_tasks(struct cb_run *run, int fd)
+{
+	static const size_t step = 65536;
+	ssize_t n;
+
+	cb_buf_reset(&run->peeks);
+	for (;;) {
+		if (run->peeks.cap - run->peeks.len < step) {
+			size_t len = run->peeks.len;
+			char *more = cb_xalloc(step);
+
+			cb_buf_put(&run->peeks, more, step);
+			run->peeks.len = len;
+			free(more);
+		}
+		n = read(fd, run->peeks.s + run->peeks.len, run->peeks.cap - run->peeks.len);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			break;
+		run->peeks.len += n;
+	}
+	return n < 0 ? cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno)) : 0;
+}
+
+/* Calls fn for each record of the pass; life records or peeks. */
+static int each_task_record(struct cb_run *run, bool peeks)
+{
+	size_t at = 0;
+	int err = 0;
+
+	while (!err && at + sizeof(struct cb_peek) <= run->peeks.len) {
+		const struct cb_peek *p = (const void *)(run->peeks.s + at);
+
+		if (p->size < sizeof(*p) || p->size > run->peeks.len - at)
+			return cb_fail(&run->err, -EIO, "iterator over tasks: a record of %u bytes with %zu left", p->size,
+				       run->peeks.len - at);
+		if (p->what == LIFE_PEEK && peeks)
+			err = take_record(run, p + 1, p->size - sizeof(*p), true);
+		else if (p->what != LIFE_PEEK && !peeks)
+			take_life(run, (const void *)p, p->size);
+		at += p->size;
+	}
+	return err;
+}
+
+/*
+ * Peeks are used after the ring was drained: what was peeked at may have been sent in full since, never the
+ * other way round, so a gap in the numbers is a loss.
+ */
+static int pass(struct cb_run *run, int fd)
+{
+	int err;
+
+	if (fd < 0)
+		return cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno));
+	err = read_tasks(run, fd);
+	close(fd);
+	if (!err)
+		err = each_task_record(run, false);
+	while (!err && (err = cb_probe_drain(run)) > 0)
+		err = cb_output_flush(run);
+	run->residual = 0;
+	return err ? err : each_task_record(run, true);
+}
+
+int cb_probe_tasks(struct cb_run *run)
+{
+	return pass(run, bpf_iter_create(bpf_link__fd(run->iter)));
+}
+
+static int attach_one(struct cb_run *run, struct bpf_program *p, struct bpf_link **ret)
+{
+	struct bpf_link *l = bpf_program__attach(p);
+	int err = l ? 0 : -errno;
+
+	if (err)
+		return cb_fail(&run->err, err, "cannot attach %s (%s): %s%s", bpf_program__name(p),
+			       bpf_program__section_name(p), strerror(-err),
+			       err == -ENOENT ? "; is tracefs mounted on /sys/kernel/tracing?" : "");
+	*ret = l;
+	return 0;
+}
+
+/* The iterator first: where the tool is nested it finds out how deep, before anything is classified. */
+static int attach_all(struct cb_run *run)
+{
+	struct bpf_program *p;
+	bool no = false;
+	int err;
+
+	p = bpf_object__find_program_by_name(run->obj, "cb_tasks");
+	err = p ? attach_one(run, p, &run->iter) : -ENOENT;
+	if (!err && cb_kernel_nested()) {
+		err = read_tasks(run, bpf_iter_create(bpf_link__fd(run->iter)));
+		if (!err)
+			err = cb_kernel_const(run->obj, "cb_find_level", &no, sizeof(no), &run->err);
+	}
+	bpf_object__for_each_program(p, run->obj) {
+		if (err)
+			break;
+		if (!bpf_program__autoload(p) || !strcmp(bpf_program__name(p), "cb_tasks"))
+			continue;
+		if (run->nlinks == (int)(sizeof(run->link) / sizeof(run->link[0])))
+			return cb_fail(&run->err, -E2BIG, "more programs than links");
+		err = attach_one(run, p, &run->link[run->nlinks]);
+		if (!err)
+			run->nlinks++;
+	}
+	return err;
+}
+
+static int ring_fd(struct cb_run *run, const char *name)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, name);
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int fd = m ? bpf_map__fd(m) : -1;
+
+	/* edge-triggered: woken when the probe asks, not whenever there is data */
+	if (fd >= 0)
+		epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &ev);
+	return fd;
+}
+
+static int open_rings(struct cb_run *run)
+{
+	run->lives = ring_buffer__new(ring_fd(run, "cb_lives"), on_life, run, NULL);
+	run->events = ring_buffer__new(ring_fd(run, "cb_events"), on_record, run, NULL);
+	if (!run->lives || !run->events)
+		return cb_fail(&run->err, -errno, "ring buffer: %s", strerror(errno));
+	return 0;
+}
+
+int cb_probe_start(struct cb_run *run)
+{
+	const struct cb_tool *tool = run->tool;
+	int err = cb_kernel_check(&run->err);
+
+	if (err)
+		return err;
+	run->skel = tool->skel->open();
+	if (!run->skel)
+		return cb_fail(&run->err, -errno, "probe of %s: %s", tool->name, strerror(errno));
+	run->obj = tool->skel->object(run->skel);
+	err = cb_kernel_prepare(run->obj, run->opt.all, &run->err);
+	if (!err && tool->setup)
+		err = tool->setup(run, run->skel);
+	if (err)
+		return err;
+	err = tool->skel->load(run->skel);
+	if (err)
+		return cb_fail(&run->err, err, "the kernel refuses the probe: %s (-vv shows its reasons)", strerror(-err));
+	err = open_rings(run);
+	return err ? err : attach_all(run);
+}
+
+void cb_probe_detach(struct cb_run *run)
+{
+	while (run->nlinks > 0)
+		bpf_link__destroy(run->link[--run->nlinks]);
+}
+
+void cb_probe_free(struct cb_run *run)
+{
+	cb_probe_detach(run);
+	bpf_link__destroy(run->iter);
+	ring_buffer__free(run->lives);
+	ring_buffer__free(run->events);
+	cb_buf_free(&run->peeks);
+	if (run->skel)
+		run->tool->skel->destroy(run->skel);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* cb_main(): the life of a collector. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "run.h"
+
+#define DRAIN_NS 50000000ULL	  /* rings are read this often */
+#define TASKS_NS 500000000ULL	  /* idle buffers are looked at this often */
+#define HEARTBEAT_NS 10000000000ULL
+
+void *cb_run_data(struct cb_run *run)
+{
+	return run->data;
+}
+
+void cb_run_schema(struct cb_run *run, int index)
+{
+	run->schema = run->tool->schema[index];
+}
+
+bool cb_run_failed(const struct cb_run *run)
+{
+	return run->opt.failed;
+}
+
+bool cb_run_args(const struct cb_run *run)
+{
+	return !run->opt.no_args;
+}
+
+bool cb_run_terminal(const struct cb_run *run)
+{
+	return run->screen;
+}
+
+static void say(const struct cb_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct cb_run *run, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s: ", run->tool->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* libbpf's call-back has no context, and its messages are wanted only by -vv. */
+static int libbpf_silent(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return 0;
+}
+
+static int open_signals(struct cb_run *run)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	run->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (run->signals < 0 || run->epoll < 0 || epoll_ctl(run->epoll, EPOLL_CTL_ADD, run->signals, &ev))
+		return cb_fail(&run->err, -errno, "signals: %s", strerror(errno));
+	return 0;
+}
+
+/* 1: time to end. SIGHUP reopens the recording; without one it ends the tool. */
+static int take_signals(struct cb_run *run)
+{
+	struct signalfd_siginfo si;
+	int stop = 0, err;
+
+	while (read(run->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo != SIGHUP || !run->rec) {
+			stop = 1;
+			continue;
+		}
+		err = cb_output_reopen(run);
+		if (err)
+			return err;
+		cb_emit_meta(run, "schema");
+	}
+	return stop;
+}
+
+static int wanted_container(struct cb_cont *c, void *arg)
+{
+	const struct cb_run *run = arg;
+
+	return cb_filter_cont(run->opt.filter, c);
+}
+
+static void say_if_none(struct cb_run *run)
+{
+	if (run->opt.all || run->opt.quiet)
+		return;
+	if (!cb_conts_each(cb_who_conts(run->who), wanted_container, run))
+		say(run, "no such container is running yet; waiting for one (-a shows processes of the host too)");
+}
+
+static int take_stats(struct cb_run *run)
+{
+	run->misses = cb_kernel_misses(run->obj);
+	return cb_kernel_stats(run->obj, &run->stats, &run->err);
+}
+
+struct times {
+	uint64_t start, tick, tasks, beat, end; /* boot ns; 0: never */
+	uint64_t begun; /* of the present interval */
+	uint64_t ticks;
+};
+
+static int draw(struct cb_run *run)
+{
+	return run->screen ? run->tool->screen(run, stdout) : 0;
+}
+
+static int tick(struct cb_run *run, struct times *t, uint64_t now)
+{
+	int err;
+
+	err = cb_probe_tasks(run);
+	if (!err && run->tool->tick)
+		err = run->tool->tick(run, t->begun, now);
+	if (!err)
+		err = draw(run);
+	t->begun = now;
+	t->ticks++;
+	while (t->tick <= now)
+		t->tick += run->opt.interval_ns;
+	return err;
+}
+
+/* What is due at now, in the order that keeps rows in order. 1: time to end. */
+static int due(struct cb_run *run, struct times *t, uint64_t now)
+{
+	int err = 0;
+
+	if (t->tick && now >= t->tick) {
+		err = tick(run, t, now);
+	} else if (now >= t->tasks) {
+		err = cb_probe_tasks(run);
+		cb_conts_refresh(cb_who_conts(run->who));
+	}
+	if (now >= t->tasks) {
+		cb_clock_sync();
+		t->tasks = now + TASKS_NS;
+	}
+	if (!err && now >= t->beat) {
+		t->beat = now + HEARTBEAT_NS;
+		err = take_stats(run);
+		cb_emit_meta(run, "heartbeat");
+	}
+	if (!err && ((t->end && now >= t->end) || (run->opt.count && t->ticks >= run->opt.count)))
+		return 1;
+	return err;
+}
+
+static int wait_ms(const struct times *t, uint64_t now, bool more)
+{
+	uint64_t next = now + DRAIN_NS;
+
+	if (more)
+		return 0;
+	if (t->tick && t->tick < next)
+		next = t->tick;
+	if (t->end && t->end < next)
+		next = t->end;
+	return next > now ? (next - now + 999999) / 1000000 : 0;
+}
+
+static int loop(struct cb_run *run, struct times *t)
+{
+	struct epoll_event ev[4];
+	int err = 0;
+
+	while (!err) {
+		uint64_t now = boot_ns();
+		int n = epoll_wait(run->epoll, ev, 4, wait_ms(t, now, err > 0));
+
+		if (n < 0 && errno != EINTR)
+			return cb_fail(&run->err, -errno, "waiting: %s", strerror(errno));
+		err = take_signals(run);
+		if (err)
+			break;
+		err = cb_probe_drain(run);
+		if (err < 0)
+			break;
+		err = due(run, t, boot_ns());
+		if (cb_output_flush(run))
+			return -EPIPE;
+	}
+	return err < 0 ? err : 0;
+}
+
+/* Everything that happened before the probes went is still told. */
+static int finish(struct cb_run *run, struct times *t)
+{
+	int err;
+
+	cb_probe_detach(run);
+	err = cb_probe_tasks(run);
+	if (!err && run->tool->tick)
+		err = run->tool->tick(run, t->begun, boot_ns());
+	if (!err)
+		err = draw(run);
+	if (!err)
+		err = take_stats(run);
+	if (!err)
+		cb_emit_meta(run, "end");
+	return err;
+}
+
+static int live(struct cb_run *run)
+{
+	struct times t = {};
+	int err = open_signals(run);
+
+	if (!err)
+		err = cb_output_open(run);
+	if (!err)
+		err = cb_probe_start(run);
+	if (err)
+		return err;
+	cb_emit_meta(run, "schema");
+	err = cb_probe_tasks(run);
+	if (err)
+		return err;
+	if (cb_output_flush(run))
+		return -EPIPE;
+	say_if_none(run);
+	t.start = t.begun = boot_ns();
+	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
+	t.tasks = t.start + TASKS_NS;
+	t.beat = t.start + HEARTBEAT_NS;
+	t.end = run->opt.duration_ns ? t.start + run->opt.duration_ns : 0;
+	err = loop(run, &t);
+	return err ? err : finish(run, &t);
+}
+
+static void say_losses(const struct cb_run *run)
+{
+	if (run->opt.quiet || run->opt.replay)
+		return;
+	if (run->stats.lost)
+		say(run, "%llu %s lost: the reader was too slow for the buffer",
+		    (unsigned long long)run->stats.lost, run->tool->calls ? "calls were" : "records were");
+	if (run->stats.nostate || run->stats.life_lost)
+		say(run, "%llu tasks were watched late, %llu notes on programs were lost",
+		    (unsigned long long)run->stats.nostate, (unsigned long long)run->stats.life_lost);
+}
+
+static int end(struct cb_run *run, int err)
+{
+	int err2;
+
+	if (run->tool->done)
+		run->tool->done(run);
+	err2 = cb_output_close(run);
+	cb_probe_free(run);
+	cb_filter_free(run->opt.filter);
+	cb_who_free(run->who);
+	if (run->epoll > 0)
+		close(run->epoll);
+	if (run->signals > 0)
+		close(run->signals);
+	if (!err)
+		err = err2;
+	if (err == -EPIPE)
+		return 0; /* the reader has seen enough */
+	if (!err) {
+		say_losses(run);
+		return 0;
+	}
+	say(run, "%s", run->err.text[0] ? run->err.text : strerror(-err));
+	return CB_EXIT_FAILED;
+}
+
+int cb_main(const struct cb_tool *tool, int argc, char **argv)
+{
+	return cb_main_data(tool, NULL, argc, argv);
+}
+
+int cb_main_data(const struct cb_tool *tool, void *data, int argc, char **argv)
+{
+	struct cb_run run = { .tool = tool, .schema = tool->schema[0], .data = data };
+
+	cb_opts_parse(&run, argc, argv);
+	if (run.opt.dump_man) {
+		cb_opts_dump_man(&run, stdout);
+		cb_filter_free(run.opt.filter);
+		return 0;
+	}
+	if (run.opt.fields && !strcmp(run.opt.fields, "help")) {
+		cb_fields_help(run.schema, stdout);
+		cb_filter_free(run.opt.filter);
+		return 0;
+	}
+	if (run.opt.verbose < 2)
+		libbpf_set_print(libbpf_silent);
+	cb_clock_sync();
+	run.who = cb_who_new();
+	return end(&run, run.opt.replay ? cb_replay(&run) : live(&run));
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Inside of the runner: options, the kernel, who is who, output. */
+#ifndef CB_RUN_H
+#define CB_RUN_H
+#include <bpf/libbpf.h>
+#include <signal.h>
+#include "../bpf/life.h"
+#include "cb.h"
+#include "container.h"
+#include "writer.h"
+
+struct cb_opts {
+	enum cb_format format;
+	const char *fields;
+	struct cb_filter *filter;
+	bool all, failed, no_args, quiet, dump_man;
+	int verbose;
+	uint64_t interval_ns, count, duration_ns;
+	bool interval_given;
+	const char *write, *replay;
+};
+
+/* opts.c: 0, or does not return (usage errors end with 64, --help with 0) */
+int cb_opts_parse(struct cb_run *run, int argc, char **argv);
+void cb_opts_dump_man(const struct cb_run *run, FILE *to);
+bool cb_opts_has_interval(const struct cb_tool *tool);
+
+/* who.c: programs by exec id, containers by key, from life records */
+struct cb_who;
+struct cb_who *cb_who_new(void);
+void cb_who_free(struct cb_who *w);
+/* A life record. Returns the container it made known, or NULL. */
+struct cb_cont *cb_who_life(struct cb_who *w, const struct cb_life *l, size_t len);
+struct cb_cont *cb_who_cont(struct cb_who *w, const struct cb_head *h); /* NULL: host, or not told of (yet) */
+struct cb_cont *cb_who_guess(struct cb_who *w, const struct cb_head *h); /* as above, by /proc where not told */
+const char *cb_who_exe(struct cb_who *w, const struct cb_head *h);
+struct cb_conts *cb_who_conts(struct cb_who *w);
+
+/* kernel.c: what this kernel has, and the constants of task.bpf.h */
+int cb_kernel_check(struct cb_err *e);
+int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e);
+int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
+bool cb_kernel_nested(void); /* the tool runs in a pid namespace of its own */
+uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
+int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e); /* sums over CPUs */
+
+/* replay.c: -r */
+int cb_replay(struct cb_run *run);
+
+/* emit.c */
+void cb_emit_meta(struct cb_run *run, const char *kind);
+
+/* probe.c: load, attach, read, detach */
+int cb_probe_start(struct cb_run *run);
+int cb_probe_lives(struct cb_run *run);  /* reads the ring of life records */
+int cb_probe_drain(struct cb_run *run);  /* life records, then records */
+int cb_probe_tasks(struct cb_run *run);  /* a pass of the iterator, the rings, then its peeks */
+void cb_probe_detach(struct cb_run *run); /* nothing new from here; the iterator still works */
+void cb_probe_free(struct cb_run *run);
+
+/* output.c: rows to stdout and to the recording; errors are kept in run->err */
+int cb_output_open(struct cb_run *run);
+void cb_output_event(struct cb_run *run, const struct cb_event *ev);
+void cb_output_meta(struct cb_run *run, const struct cb_common *c);
+int cb_output_flush(struct cb_run *run);
+int cb_output_reopen(struct cb_run *run);
+int cb_output_close(struct cb_run *run);
+
+struct cb_run {
+	const struct cb_tool *tool;
+	const struct cb_schema *schema;
+	struct cb_opts opt;
+	struct cb_err err;
+	void *data;
+	void *skel;
+	struct bpf_object *obj;
+	struct cb_who *who;
+	struct cb_out *out, *rec;	/* stdout and -w */
+	struct cb_writer *outw, *recw;
+	bool screen;			/* tool->screen draws on the terminal */
+	struct ring_buffer *lives, *events;
+	struct bpf_link *iter, *link[32];
+	int nlinks;
+	int epoll, signals;
+	struct cb_buf peeks;
+	uint64_t sent, filtered, residual; /* residual: seen by a peek, not yet counted by the kernel */
+	struct cb_stats stats;
+	uint64_t misses;
+	int failed;			/* first error of a call-back */
+	uint64_t drained, drain_until;	/* records so far; when a drain pauses (monotonic ns) */
+};
+#endif

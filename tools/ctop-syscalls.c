@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* ctop-syscalls: which system calls containers make, how many, which fail; or (-S) all of them in order. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <uthash.h>
+#include "argclass.h"
+#include "cb.h"
+#include "chunk.h"
+#include "field.h"
+#include "sequence.h"
+#include "syscall.h"
+#include "syscalls.skel.h"
+
+CB_SKEL(syscalls)
+
+#define SEQ_TEXT 2400	  /* of a row's calls: with the common part it stays under CB_ROW_MAX */
+#define RING (4u << 20)
+
+/* A stream of numbered calls: a thread since its start or its last exec. */
+struct stream_key {
+	uint64_t thread_ns;
+	uint64_t tid;
+};
+
+struct stream {
+	struct stream_key key;
+	uint64_t next; /* number of the call that comes next */
+	UT_hash_handle hh;
+};
+
+/* What is counted: a call of a container, or of a process. */
+struct cell_key {
+	uint64_t cont, start_ns;
+	uint32_t pid, nr;
+};
+
+struct by_errno {
+	uint32_t err, count;
+};
+
+struct cell {
+	struct cell_key key;
+	struct cb_head head; /* of the last chunk */
+	uint64_t count, errors;
+	struct by_errno *by;
+	size_t nby;
+	UT_hash_handle hh;
+};
+
+struct top {
+	bool sequences, by_process;
+	struct stream *stream;
+	struct cell *cell;
+	uint64_t from, to; /* interval on the screen */
+	uint64_t lost;	   /* calls, in the interval */
+};
+
+/* ---- chunks to new calls ---- */
+
+static struct stream *stream_get(struct top *t, const struct cb_chunk *c)
+{
+	struct stream_key key = { c->thread_ns, c->h.tid };
+	struct stream *s;
+
+	HASH_FIND(hh, t->stream, &key, sizeof(key), s);
+	if (s)
+		return s;
+	s = cb_xalloc(sizeof(*s));
+	s->key = key;
+	HASH_ADD(hh, t->stream, key, sizeof(s->key), s);
+	return s;
+}
+
+static void stream_end(struct top *t, struct stream *s)
+{
+	HASH_DEL(t->stream, s);
+	free(s);
+}
+
+static int emit_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t from, uint32_t n, uint64_t lost)
+{
+	struct sequence_rec r = { .h = c->h };
+
+	r.h.kind = 1;
+	r.first = c->first + from;
+	memcpy(r.calls, c->call + from, n * sizeof(r.calls[0]));
+	return cb_emit_span(run, &r, offsetof(struct sequence_rec, calls) + n * sizeof(r.calls[0]), NULL,
+			    c->began_ns ? c->began_ns : c->h.time_ns, c->h.time_ns, n, lost);
+}
+
+/* One row, or more where the names are long. */
+static int take_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t from, uint64_t lost)
+{
+	int err = 0;
+
+	while (!err && from < c->n) {
+		size_t text = 0;
+		uint32_t n = 0;
+
+		while (from + n < c->n) {
+			text += strlen(cb_syscall_name(c->call[from + n])) + 1;
+			if (n && text > SEQ_TEXT)
+				break;
+			n++;
+		}
+		err = emit_sequence(run, c, from, n, lost);
+		lost = 0;
+		from += n;
+	}
+	return err;
+}
+
+static struct cell *cell_get(struct top *t, const struct cb_head *h, uint32_t nr)
+{
+	struct cell_key key = { .cont = h->cont, .nr = nr };
+	struct cell *cell;
+
+	if (t->by_process) {
+		key.pid = h->pid;
+		key.start_ns = h->start_ns;
+	}
+	HASH_FIND(hh, t->cell, &key, sizeof(key), cell);
+	if (cell)
+		return cell;
+	cell = cb_xalloc(sizeof(*cell));
+	cell->key = key;
+	HASH_ADD(hh, t->cell, key, sizeof(cell->key), cell);
+	return cell;
+}
+
+static void count_error(struct cell *c, uint32_t err)
+{
+	c->errors++;
+	for (size_t i = 0; i < c->nby; i++)
+		if (c->by[i].err == err) {
+			c->by[i].count++;
+			return;
+		}
+	c->by = cb_xrealloc(c->by, (c->nby + 1) * sizeof(*c->by));
+	c->by[c->nby++] = (struct by_errno){ err, 1 };
+}
+
+static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk *c, uint32_t from)
+{
+	uint32_t last = UINT32_MAX;
+	struct cell *cell = NULL;
+
+	if (!cb_wanted(run, &c->h)) {
+		cb_run_filtered(run, c->n - from);
+		return 0;
+	}
+	for (; from < c->n; from++) {
+		uint32_t nr = c->ret[from] & 0xffff, err = c->ret[from] >> CHUNK_ERR_SHIFT;
+
+		if (nr == CHUNK_NR_SIGRETURN)
+			nr = cb_syscall_number("rt_sigreturn");
+		if (nr != last) {
+			cell = cell_get(t, &c->h, nr);
+			cell->head = c->h;
+			last = nr;
+		}
+		cell->count++;
+		if (err)
+			count_error(cell, err);
+	}
+	return 0;
+}
+
+static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
+{
+	struct top *t = cb_run_data(run);
+	const struct cb_chunk *c = rec;
+	size_t head = offsetof(struct cb_chunk, call), each = t->sequences ? 2 : 4;
+	uint64_t lost = 0;
+	uint32_t from = 0;
+	struct stream *s;
+	int err = 0;
+
+	if (len < head || c->n > CHUNK_CALLS || len - head < c->n * each)
+		return cb_run_fail(run, -EIO, "chunk of %u calls in %zu bytes", c->n, len);
+	s = stream_get(t, c);
+	if (c->first > s->next)
+		lost = c->first - s->next;
+	else if (c->first < s->next) /* known from a peek */
+		from = s->next - c->first;
+	t->lost += lost;
+	if (peek)
+		cb_run_peeked(run, c->n);
+	if (from < c->n) {
+		s->next = c->first + c->n;
+		err = t->sequences ? take_sequence(run, c, from, lost) : take_counts(run, t, c, from);
+	}
+	if (c->last && !peek)
+		stream_end(t, s);
+	return err;
+}
+
+/* ---- counts to rows ---- */
+
+static int by_count(const void *a, const void *b)
+{
+	const struct by_errno *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return x->err < y->err ? -1 : x->err > y->err;
+}
+
+/* Most first; what does not fit is left out, the number of different ones says so. */
+static void errors_text(struct cell *c, char *to, size_t room)
+{
+	size_t at = 0;
+
+	qsort(c->by, c->nby, sizeof(*c->by), by_count);
+	to[0] = '\0';
+	for (size_t i = 0; i < c->nby; i++) {
+		int n = snprintf(to + at, room - at, "%s%s:%u", at ? " " : "", cb_errno_name(c->by[i].err),
+				 c->by[i].count);
+
+		if (n < 0 || (size_t)n >= room - at) {
+			to[at] = '\0';
+			return;
+		}
+		at += n;
+	}
+}
+
+static double rate(uint64_t count, uint64_t from, uint64_t to)
+{
+	return to > from ? count * 1e9 / (to - from) : 0;
+}
+
+static int emit_cell(struct cb_run *run, struct top *t, struct cell *c, uint64_t from, uint64_t to)
+{
+	struct syscall_rec r = { .h = c->head, .count = c->count, .errors = c->errors, .nr = c->key.nr };
+
+	r.h.kind = 0;
+	r.h.time_ns = to;
+	r.rate = rate(c->count, from, to);
+	r.distinct = c->nby;
+	errors_text(c, r.errors_by, sizeof(r.errors_by));
+	if (!t->by_process)
+		r.h.pid = 0;
+	r.h.tid = 0;
+	return cb_emit_span(run, &r, sizeof(r), NULL, from, to, c->count, 0);
+}
+
+static int cell_order(const void *a, const void *b)
+{
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+static struct cell **sorted_cells(struct top *t, size_t *ret_n)
+{
+	size_t n = HASH_COUNT(t->cell), i = 0;
+	struct cell **all = cb_xalloc((n + 1) * sizeof(*all)), *c;
+
+	for (c = t->cell; c; c = c->hh.next)
+		all[i++] = c;
+	qsort(all, n, sizeof(*all), cell_order);
+	*ret_n = n;
+	return all;
+}
+
+static void clear_cells(struct top *t)
+{
+	struct cell *c, *next;
+
+	HASH_ITER(hh, t->cell, c, next) {
+		HASH_DEL(t->cell, c);
+		free(c->by);
+		free(c);
+	}
+}
+
+static int tick(struct cb_run *run, uint64_t from, uint64_t to)
+{
+	struct top *t = cb_run_data(run);
+	struct cell **all;
+	size_t n;
+	int err = 0;
+
+	if (t->sequences)
+		return 0;
+	all = sorted_cells(t, &n);
+	for (size_t i = 0; !err && i < n; i++)
+		err = emit_cell(run, t, all[i], from, to);
+	free(all);
+	t->from = from;
+	t->to = to;
+	if (!cb_run_terminal(run)) {
+		clear_cells(t);
+		t->lost = 0;
+	}
+	return err;
+}
+
+/* ---- the screen ---- */
+
+static void screen_head(struct top *t, uint64_t calls, FILE *out)
+{
+	time_t now = time(NULL);
+	char clock[16];
+
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
+	fprintf(out, "\033[H\033[J%s  %.0f calls/s in %.1f s", clock, rate(calls, t->from, t->to),
+		(t->to - t->from) / 1e9);
+	if (t->lost)
+		fprintf(out, "  %llu lost", (unsigned long long)t->lost);
+	fprintf(out, "\n\n%-20s %8s %-15s %-22s %10s %9s  %s\n", "CONTAINER", t->by_process ? "PID" : "",
+		t->by_process ? "COMM" : "", "CALL", "RATE/S", "ERRORS", "BY ERROR");
+}
+
+static void screen_row(struct cb_run *run, struct top *t, struct cell *c, int width, FILE *out)
+{
+	struct cb_buf name = {}, comm = {}, line = {};
+	char by[132], pid[16] = "";
+
+	errors_text(c, by, sizeof(by));
+	cb_buf_puts(&name, cb_run_container(run, &c->head));
+	if (t->by_process) {
+		snprintf(pid, sizeof(pid), "%u", c->key.pid);
+		cb_escape(&comm, c->head.comm, strnlen(c->head.comm, CB_COMM), false);
+	}
+	cb_buf_printf(&line, "%-20.20s %8s %-15.15s %-22s %10.1f %9llu  %s", name.len ? name.s : "-", pid,
+		      comm.len ? comm.s : "", cb_syscall_name(c->key.nr), rate(c->count, t->from, t->to),
+		      (unsigned long long)c->errors, by);
+	fprintf(out, "%.*s\n", width, line.s);
+	cb_buf_free(&name);
+	cb_buf_free(&comm);
+	cb_buf_free(&line);
+}
+
+static int screen(struct cb_run *run, FILE *out)
+{
+	struct top *t = cb_run_data(run);
+	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
+	struct cell **all;
+	uint64_t calls = 0;
+	size_t n;
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	all = sorted_cells(t, &n);
+	for (size_t i = 0; i < n; i++)
+		calls += all[i]->count;
+	screen_head(t, calls, out);
+	for (size_t i = 0; i < n && i + 4 < ws.ws_row; i++)
+		screen_row(run, t, all[i], ws.ws_col, out);
+	free(all);
+	clear_cells(t);
+	t->lost = 0;
+	return fflush(out) ? -errno : 0;
+}
+
+/* ---- set-up ---- */
+
+/* The table of argument classes as the probe wants it: chains by call number. */
+static int set_classes(struct syscalls_bpf *s)
+{
+	size_t n = sizeof(cb_argclasses) / sizeof(cb_argclasses[0]);
+
+	_Static_assert(sizeof(cb_argclasses) / sizeof(cb_argclasses[0]) <= CB_ARGCLASS_MAX, "argument classes");
+	for (size_t i = n; i-- > 0;) { /* backwards, so that a chain is in the order of the table */
+		const struct cb_argclass *a = &cb_argclasses[i];
+		int nr = cb_syscall_number(a->call);
+
+		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
+			continue; /* not a call of this machine */
+		s->rodata->arg_rule[i].mask = a->mask;
+		s->rodata->arg_rule[i].value = a->value;
+		s->rodata->arg_rule[i].arg = a->arg;
+		s->rodata->arg_rule[i].deref = a->deref;
+		s->rodata->arg_rule[i].next = s->rodata->arg_first[nr];
+		s->rodata->arg_first[nr] = i + 1;
+	}
+	return 0;
+}
+
+static int setup(struct cb_run *run, void *skel)
+{
+	struct top *t = cb_run_data(run);
+	struct syscalls_bpf *s = skel;
+	int err;
+
+	s->rodata->sequences = t->sequences;
+	s->rodata->ring_size = RING;
+	set_classes(s);
+	err = cb_run_program(run, t->sequences ? "leave" : "enter", false);
+	return err ? err : cb_run_ring(run, RING);
+}
+
+enum { KEY_BY = CB_KEY_TOOL };
+
+static const struct argp_option options[] = {
+	{ "sequences", 'S', NULL, 0, "every thread's calls in order, in chunks, nothing left out", 3 },
+	{ "by", KEY_BY, "WHAT", 0, "count by container (the usual) or by process", 3 },
+	{ NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static int parse(struct cb_run *run, int key, char *arg)
+{
+	struct top *t = cb_run_data(run);
+
+	if (key == 'S') {
+		t->sequences = true;
+		cb_run_schema(run, 1);
+		return 0;
+	}
+	if (!strcmp(arg, "process"))
+		t->by_process = true;
+	else if (strcmp(arg, "container"))
+		return cb_run_fail(run, -EINVAL, "--by: expected container or process, got \"%s\"", arg);
+	return 0;
+}
+
+static void done(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	struct stream *s, *next;
+
+	clear_cells(t);
+	HASH_ITER(hh, t->stream, s, next)
+		stream_end(t, s);
+	free(t);
+}
+
+static const struct cb_tool ctop_syscalls = {
+	.name = "ctop-syscalls",
+	.args = "[INTERVAL [COUNT]]",
+	.doc = "Counts the system calls of containers, or (-S) shows all of them in order.",
+	.examples = "ctop-syscalls                    a screen, refreshed every second\n"
+		    "ctop-syscalls 5 3 -j             three reports of 5 s each as JSON Lines\n"
+		    "ctop-syscalls --by=process 2 1   by process\n"
+		    "ctop-syscalls -S -j -c web -d 2  all calls of one container in order\n",
+	.schema = { &cb_schema_syscall, &cb_schema_sequence },
+	.skel = &syscalls_skel,
+	.option = options,
+	.interval_ns = 1000000000,
+	.calls = true,
+	.parse = parse,
+	.setup = setup,
+	.record = record,
+	.tick = tick,
+	.screen = screen,
+	.done = done,
+};
+
+int main(int argc, char **argv)
+{
+	struct top *t = cb_xalloc(sizeof(*t));
+
+	return cb_main_data(&ctop_syscalls, t, argc, argv);
+}
