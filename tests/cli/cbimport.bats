@@ -144,6 +144,27 @@ adfa_folder() {
 		grep -qF "('/bin/true', 'server', '/bin/true')"
 }
 
+@test "strace: lines carry no number until strace has met the child" {
+	cat > "$T/log" <<-'EOF'
+	1795536933.533000 execve("/bin/server", ["server"], 0x7ffc /* 0 vars */) = 0
+	1795536933.534009 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|SIGCHLD, child_tidptr=0xdf5a690) = 12521
+	1795536933.534135 wait4(-1, strace: Process 12521 attached
+	 <unfinished ...>
+	[pid 12521] 1795536933.534409 getuid()  = 0
+	[pid 12521] 1795536933.534500 exit_group(0) = ?
+	[pid 12521] 1795536933.534600 +++ exited with 0 +++
+	1795536933.534700 <... wait4 resumed>NULL, 0, NULL) = 12521
+	1795536933.534800 exit_group(0) = ?
+	1795536933.534900 +++ exited with 0 +++
+	EOF
+	imp strace "$T/log" > "$T/rows"
+	rows "$T/rows" '(r["process.pid"], r["syscall.sequence"])' > "$T/got"
+	diff "$T/got" - <<-'EOF'
+	(12521, 'getuid exit_group')
+	(1, 'clone wait4 exit_group')
+	EOF
+}
+
 @test "strace: live, every call of a program with threads and children" {
 	command -v strace || skip "no strace"
 	traced=$(ls "${O:-build}/tests/helpers/traced") || skip "tests/helpers/traced is not built"
