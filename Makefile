@@ -111,11 +111,11 @@ bootstrap:
 
 check: bootstrap
 	$(MAKE) tools tests man
-	tests/run
+	O=$(O) tests/run
 
 demo: bootstrap
-	$(MAKE) tools
-	scripts/demo
+	$(MAKE) tools $(HELPER)
+	O=$(O) scripts/demo
 
 bench-adfa: tools
 	@test -n "$(ADFA)" || { echo 'usage: make bench-adfa ADFA=FILE.zip' >&2; exit 64; }
