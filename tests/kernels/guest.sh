@@ -25,6 +25,7 @@ run_ctr() { # NAME CMD...
 start() { # FILE TOOL ARGS...
 	local file=$1 i=0
 	shift
+	: >$file
 	"$@" >$file 2>$file.err </dev/null &
 	pid=$!
 	# its first line comes after it has attached
@@ -42,9 +43,9 @@ stop() { # FILE
 	kill -INT $pid
 	wait $pid
 	check "$1: exit status" 0 $?
-	check "$1: lost" 0 "$(tail -n 1 $1 | jq -r 'select(.["event.kind"] == "end") | .["event.lost"]')"
+	check "$1: lost" 0 "$(tail -n 1 $1 | jq -r 'select(.["event.kind"] == "end") | .["event.lost"] // 0')"
 	check "$1: seen = sent + filtered + lost" true \
-		"$(tail -n 1 $1 | jq '.["event.seen"] == .["event.sent"] + .["event.filtered"] + .["event.lost"]')"
+		"$(tail -n 1 $1 | jq '.["event.seen"] == .["event.sent"] + .["event.filtered"] + (.["event.lost"] // 0)')"
 	[ ! -s $1.err ] || sed "s,^,guest: $1: ," $1.err
 }
 

@@ -263,12 +263,12 @@ assert_rows() {
 assert_totals() {
 	tail -n 1 "$1" | jq -e 'select(.["event.kind"] == "end")' >/dev/null ||
 		{ fail "$1: expected an end row last, got $(tail -n 1 "$1")"; return 1; }
-	tail -n 1 "$1" | jq -e '.["event.seen"] == .["event.sent"] + .["event.filtered"] + .["event.lost"]' \
+	tail -n 1 "$1" | jq -e '.["event.seen"] == .["event.sent"] + .["event.filtered"] + (.["event.lost"] // 0)' \
 		>/dev/null || fail "$1: seen is not sent + filtered + lost: $(tail -n 1 "$1")"
 }
 
 assert_no_loss() {
-	tail -n 1 "$1" | jq -e '.["event.lost"] == 0 and (.["event.recursion_misses"] // 0) == 0' >/dev/null ||
+	tail -n 1 "$1" | jq -e '(.["event.lost"] // 0) == 0 and (.["event.recursion_misses"] // 0) == 0' >/dev/null ||
 		fail "$1: expected nothing lost or missed, got $(tail -n 1 "$1")"
 }
 
