@@ -517,7 +517,7 @@ static bool put_argv(struct cb_buf *out, const char *args, size_t len, size_t ca
 		}
 		if (escape(out, word, n, true, cap - (out->len - start))) {
 			if (out->len > start && out->s[out->len - 1] == ' ') /* nothing of the word fitted */
-				out->len = before;
+				out->s[out->len = before] = 0;
 			return true;
 		}
 	}
