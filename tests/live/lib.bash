@@ -86,7 +86,7 @@ live_setup() {
 live_teardown() {
 	local f left=0 d
 	for f in "${COLLECTORS[@]}"; do
-		kill -KILL "$(cat "$f.pid")" 2>/dev/null || true
+		kill -KILL "$(cat "$f.pid")" 2>/dev/null && wait "$(cat "$f.pid")" 2>/dev/null || true
 	done
 	for d in "$CTR_DIR"/*/; do
 		[ -d "$d" ] || continue
@@ -136,7 +136,7 @@ ctr_bundle() {
 		shift
 	done
 	mkdir -p "$dir/rootfs" "$dir/upper" "$dir/work"
-	mount -t overlay overlay -o "lowerdir=$CTR_ROOT,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs" \
+	mountpoint -q "$dir/rootfs" || mount -t overlay overlay -o "lowerdir=$CTR_ROOT,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs" \
 		2>/dev/null || cp -a "$CTR_ROOT/." "$dir/rootfs/"
 	(cd "$dir" && rm -f config.json && runc spec) || return 1
 	jq "${args[@]}" ".process.terminal=false|.root.readonly=false|.process.args=\$ARGS.positional|$edit" \
