@@ -40,6 +40,13 @@ require_bpf() {
 	[ "$said" = "bpf: done" ] || skip "no BPF: bpf(BPF_MAP_CREATE) ${said#bpf: }"
 }
 
+# Programs on a system call's own tracepoint are attached through it; not every system mounts it by itself.
+require_tracefs() {
+	require_root
+	[ -d /sys/kernel/tracing/events/syscalls ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+	[ -d /sys/kernel/tracing/events/syscalls ] || skip "no tracefs with the system calls"
+}
+
 require_runc() {
 	require_root
 	command -v runc >/dev/null || skip "no runc"
