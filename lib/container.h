@@ -22,7 +22,8 @@ void cb_conts_free(struct cb_conts *c);
  * Makes the container known: resolves it at once (the engine's files may be gone in 5 ms). cgroup: path as
  * in /proc/PID/cgroup's unified line (or pids line), "" if the kernel side could not tell: then /proc/PID is
  * read. Never fails: what cannot be found is runtime "unknown", name = cgroup path's last part or pid:N.
- * The pointer is stable until forgotten (gone for longer than a minute and more than 4096 known).
+ * Adding a known one again looks once more while its files were not all there (they come after the cgroup).
+ * The pointer is stable until forgotten: gone for a minute and more than 4096 gone, or more than 16384 gone.
  */
 struct cb_cont *cb_conts_add(struct cb_conts *c, uint64_t key, uint32_t pid, const char *cgroup, uint64_t since);
 struct cb_cont *cb_conts_get(struct cb_conts *c, uint64_t key); /* NULL: not known */

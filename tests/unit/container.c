@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Names from files laid out as each engine documents them, and from files that lie. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include "container.h"
+#include "tree.h"
+
+static struct cb_conts *conts;
+static uint64_t last_key;
+
+static int setup(void **state)
+{
+	if (tree_new(state))
+		return -1;
+	conts = cb_conts_new(tree);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cb_conts_free(conts);
+	return tree_free(state);
+}
+
+static struct cb_cont *add(uint32_t pid, const char *cgroup)
+{
+	return cb_conts_add(conts, ++last_key, pid, cgroup, 77);
+}
+
+static void is(const struct cb_cont *c, const char *runtime, const char *id, const char *name, const char *image)
+{
+	assert_string_equal(c->runtime, runtime);
+	assert_string_equal(c->id, id);
+	assert_string_equal(c->name, name);
+	assert_string_equal(c->image, image);
+}
+
+static bool labelled(const struct cb_cont *c, const char *want)
+{
+	for (char **l = c->label; *l; l++)
+		if (!strcmp(*l, want))
+			return true;
+	return false;
+}
+
+/* ---- files of the engines ---- */
+static void runc_state(const char *path, unsigned pid, const char *cgroup, const char *rootfs)
+{
+	tree_put(path,
+		 "{\"id\":\"x\",\"init_process_pid\":%u,\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/unified%s\","
+		 "\"memory\":\"/sys/fs/cgroup/memory%s\"},\"config\":{\"rootfs\":\"%s\",\"labels\":[\"a=b\","
+		 "\"org.opencontainers.image.ref.name=img:1\",\"bundle=/b\",\"bad\",7]}}",
+		 pid, cgroup, cgroup, rootfs);
+}
+
+static void docker_config(const char *root, const char *id, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", root, id);
+	tree_put(path,
+		 "{\"ID\":\"%s\",\"Name\":\"/%s\",\"Image\":\"sha256:88\",\"State\":{\"Pid\":0},\"Config\":{"
+		 "\"Image\":\"img:2\",\"Labels\":{\"tier\":\"db\",\"n\":5}}}",
+		 id, name);
+	snprintf(path, sizeof(path), "%s/image/overlay2/layerdb/mounts/%s/mount-id", root, id);
+	tree_put(path, "layer1");
+}
+
+/* ---- runc, crun ---- */
+static void runc(void **state)
+{
+	struct cb_cont *c;
+
+	runc_state("run/runc/web/state.json", 41, "/web", "/b/rootfs");
+	c = add(0, "/web");
+	is(c, "runc", "web", "web", "img:1");
+	assert_int_equal(c->pid, 41);
+	assert_int_equal(c->since, 77);
+	assert_string_equal(c->rootfs, "/b/rootfs");
+	assert_string_equal(c->cgroup, "/web");
+	assert_true(labelled(c, "a=b"));
+	assert_false(labelled(c, "bundle=/b"));
+	is(add(0, "/web/inner/deep"), "runc", "web", "web", "img:1");
+	runc_state("run/runc/two/state.json", 42, "/system.slice/runc-two.scope", "/b");
+	is(add(0, "/system.slice/runc-two.scope/init.scope"), "runc", "two", "two", "img:1");
+	/* a path that was chosen freely */
+	runc_state("run/runc/three/state.json", 43, "/a/b", "/b");
+	is(add(43, "/a/b"), "runc", "three", "three", "img:1");
+	/* by the process alone */
+	is(add(43, "/elsewhere"), "runc", "three", "three", "img:1");
+	/* the name is another's */
+	is(add(0, "/x/web"), "unknown", "", "web", "");
+}
+
+static void runc_below_our_root(void **state)
+{
+	/* the kernel says more than what /proc does in a cgroup namespace */
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	tree_proc(50, 1, "50\t1", "/web");
+	is(add(50, "/outer/host/web"), "runc", "web", "web", "img:1");
+}
+
+static void runc_other_root(void **state)
+{
+	static const char *const arg[] = { "/usr/sbin/runc", "--root", "/srv/runc", "run", "web", NULL };
+
+	runc_state("srv/runc/web/state.json", 41, "/a/b", "/b");
+	tree_proc(41, 40, "41\t1", "/a/b");
+	tree_proc(40, 1, "40", "/");
+	tree_cmdline(40, arg);
+	is(add(41, "/a/b"), "runc", "web", "web", "img:1");
+}
+
+static void crun(void **state)
+{
+	struct cb_cont *c;
+
+	tree_put("run/crun/web/status", "{\"pid\":41,\"cgroup-path\":\"/system.slice/crun-web.scope\","
+					"\"rootfs\":\"/b/rootfs\",\"bundle\":\"/b\"}");
+	tree_put("run/crun/web/config.json", "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"img:3\"}}");
+	c = add(0, "/system.slice/crun-web.scope/container");
+	is(c, "crun", "web", "web", "img:3");
+	assert_string_equal(c->rootfs, "/b/rootfs");
+	assert_int_equal(c->pid, 41);
+}
+
+/* ---- docker ---- */
+static void docker(void **state)
+{
+	struct cb_cont *c;
+
+	docker_config("var/lib/docker", ID1, "db-1");
+	c = add(9, "/docker/" ID1);
+	is(c, "docker", ID1, "db-1", "img:2");
+	assert_string_equal(c->image_id, "sha256:88");
+	assert_string_equal(c->rootfs, "/var/lib/docker/overlay2/layer1/merged");
+	assert_true(labelled(c, "tier=db"));
+	assert_null(c->label[1]);
+	assert_int_equal(c->pid, 9);
+	is(add(0, "/system.slice/docker-" ID1 ".scope/x"), "docker", ID1, "db-1", "img:2");
+	is(add(0, "/my/parent/" ID1), "docker", ID1, "db-1", "img:2");
+	is(add(0, "/docker/" ID2), "unknown", "", ID2, "");
+}
+
+static void docker_roots(void **state)
+{
+	static const char *const arg[] = { "dockerd", "--data-root", "/srv/one", "--exec-root=/run/one", NULL };
+
+	tree_put("run/docker.pid", "70");
+	tree_cmdline(70, arg);
+	docker_config("srv/one", ID1, "one");
+	runc_state("run/one/runtime-runc/moby/" ID1 "/state.json", 41, "/docker/" ID1, "/merged");
+	is(add(0, "/docker/" ID1), "docker", ID1, "one", "img:2");
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs, "/merged");
+	/* the state is another cgroup's */
+	is(add(0, "/user.slice/docker/" ID1), "unknown", "", ID1, "");
+}
+
+static void docker_json_root(void **state)
+{
+	tree_put("etc/docker/daemon.json", "{\"data-root\":\"/srv/two\"}");
+	docker_config("srv/two", ID1, "two");
+	is(add(0, "/docker/" ID1), "docker", ID1, "two", "img:2");
+}
+
+static void docker_mounted_root(void **state)
+{
+	/* the daemon's file system is mounted at /mnt/d on the host */
+	tree_put("proc/1/mountinfo", "20 1 8:1 / / rw - ext4 /dev/a rw\n21 20 8:2 /sub /mnt/d\\040d rw - ext4 /dev/b rw\n");
+	tree_put("proc/41/mountinfo", "30 20 0:99 / / rw - overlay overlay rw\n"
+				      "31 30 8:2 /sub/dock/containers/" ID1 "/hosts /etc/hosts rw - ext4 /dev/b rw\n");
+	docker_config("mnt/d d/dock", ID1, "three");
+	is(add(41, "/docker/" ID1), "docker", ID1, "three", "img:2");
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs, "/mnt/d d/dock/overlay2/layer1/merged");
+	/* out of its cgroup: the process must be the one that runc started */
+	is(add(41, "/elsewhere"), "unknown", "", "elsewhere", "");
+	runc_state("run/docker/runtime-runc/moby/" ID1 "/state.json", 41, "/docker/" ID1, "/merged");
+	is(add(41, "/elsewhere"), "docker", ID1, "three", "img:2");
+}
+
+static void renamed(void **state)
+{
+	const struct timespec times[2] = { { 1, 0 }, { 12345, 0 } };
+	struct cb_cont *c;
+
+	docker_config("var/lib/docker", ID1, "old");
+	c = add(0, "/docker/" ID1);
+	docker_config("var/lib/docker", ID1, "new");
+	utimensat(AT_FDCWD, tree_path("var/lib/docker/containers/" ID1 "/config.v2.json"), times, 0);
+	is(c, "docker", ID1, "old", "img:2");
+	cb_conts_refresh(conts);
+	is(c, "docker", ID1, "new", "img:2");
+	/* removed: what was known stays */
+	unlink(tree_path("var/lib/docker/containers/" ID1 "/config.v2.json"));
+	cb_conts_refresh(conts);
+	is(c, "docker", ID1, "new", "img:2");
+}
+
+/* ---- podman, CRI-O ---- */
+static void storage(const char *dir, const char *driver)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s-containers/containers.json", dir, driver);
+	tree_put(path,
+		 "[{\"id\":\"" ID2 "\",\"names\":[\"no\"]},{\"id\":\"" ID1 "\",\"names\":[\"pod-1\"],\"image\":\"99\","
+		 "\"metadata\":\"{\\\"image-name\\\":\\\"img:4\\\",\\\"name\\\":\\\"pod-1\\\"}\"}]");
+}
+
+static void podman(void **state)
+{
+	storage("var/lib/containers/storage", "overlay");
+	runc_state("run/runc/" ID1 "/state.json", 41, "/machine.slice/libpod-" ID1 ".scope", "/merged");
+	is(add(0, "/machine.slice/libpod-" ID1 ".scope"), "podman", ID1, "pod-1", "img:4");
+	assert_string_equal(cb_conts_get(conts, last_key)->image_id, "99");
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs, "/merged");
+	is(add(0, "/machine.slice/libpod-conmon-" ID1 ".scope"), "unknown", "", "libpod-conmon-" ID1 ".scope", "");
+	is(add(0, "/user.slice/libpod-" ID1 ".scope"), "unknown", "", "libpod-" ID1 ".scope", "");
+}
+
+/* A user's, also when the test runs as root. */
+static unsigned user(void)
+{
+	return geteuid() ? geteuid() : 1234;
+}
+
+static void give(const char *path)
+{
+	assert_int_equal(chown(tree_path(path), user(), -1), 0);
+}
+
+static void conmon(unsigned pid, const char *bundle)
+{
+	const char *const arg[] = { "/usr/bin/conmon", "--api-version", "1", "-c", ID1, "-u", ID1, "-b", bundle, "-n",
+				    "pod-1", "--exit-command", "/usr/bin/podman", NULL };
+
+	tree_cmdline(pid, arg);
+	tree_proc(pid, 1, "40", "/");
+	give("proc/40");
+}
+
+static void podman_rootless(void **state)
+{
+	/* no cgroup: the parent tells; its child's child is asked for */
+	conmon(40, "/home/u/.local/share/containers/storage/vfs-containers/" ID1 "/userdata");
+	storage("home/u/.local/share/containers/storage", "vfs");
+	tree_proc(41, 40, "41\t1", "/");
+	give("home/u/.local/share/containers/storage/vfs-containers/containers.json");
+	tree_proc(42, 41, "42\t2", "/");
+	is(add(42, ""), "podman", ID1, "pod-1", "img:4");
+	assert_string_equal(cb_conts_get(conts, last_key)->cgroup, "");
+	if (!geteuid()) { /* root's own storage is not what a user's conmon may speak for */
+		assert_int_equal(chown(tree_path("home/u/.local/share/containers/storage/vfs-containers/"
+						 "containers.json"), 0, 0), 0);
+		is(add(42, ""), "podman", ID1, "pod-1", "");
+	}
+	/* a storage that cannot be read costs the image only */
+	unlink(tree_path("home/u/.local/share/containers/storage/vfs-containers/containers.json"));
+	is(add(42, "/"), "podman", ID1, "pod-1", "");
+	/* a process inside that calls itself conmon says nothing */
+	tree_proc(41, 1, "41\t1", "/");
+	is(add(42, "/"), "unknown", "", "pid:42", "");
+}
+
+static void podman_links(void **state)
+{
+	conmon(40, "/home/u/.local/share/containers/storage/vfs-containers/" ID1 "/userdata");
+	storage("home/root-only/containers/storage", "vfs");
+	give("home/root-only/containers/storage/vfs-containers/containers.json");
+	tree_proc(41, 40, "41\t1", "/");
+	assert_int_equal(symlink("../../root-only", tree_path("home/u/.local/share")), 0);
+	is(add(41, "/"), "podman", ID1, "pod-1", "");
+}
+
+static void podman_mounts(void **state)
+{
+	tree_put("proc/1/mountinfo", "20 1 8:1 / / rw - ext4 /dev/a rw\n21 20 0:5 / /run rw - tmpfs t rw\n");
+	tree_put("proc/41/mountinfo",
+		 "31 30 0:5 /containers/storage/overlay-containers/" ID1 "/userdata/hosts /etc/hosts rw - tmpfs t rw\n");
+	tree_put("proc/42/mountinfo",
+		 "31 30 8:1 /srv/run/containers/storage/overlay-containers/" ID1 "/userdata/hosts /etc/hosts rw - x y rw\n");
+	storage("var/lib/containers/storage", "overlay");
+	is(add(41, "/"), "podman", ID1, "pod-1", "img:4");
+	/* a volume laid out like podman's folder */
+	is(add(42, "/"), "unknown", "", "pid:42", "");
+	/* a user's */
+	tree_put("etc/passwd", "root:x:0:0::/root:/bin/sh\nu:x:%u:0::/home/u:/bin/sh\n", user());
+	tree_put("proc/43/mountinfo",
+		 "31 30 0:5 /user/%u/containers/vfs-containers/" ID1 "/userdata/hosts /etc/hosts rw - tmpfs t rw\n",
+		 user());
+	storage("home/u/.local/share/containers/storage", "vfs");
+	give("home/u/.local/share/containers/storage/vfs-containers/containers.json");
+	is(add(43, "/"), "podman", ID1, "pod-1", "img:4");
+}
+
+static void crio(void **state)
+{
+	tree_put("run/containers/storage/overlay-containers/" ID1 "/userdata/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri-o.ContainerID\":\"" ID1 "\","
+		 "\"io.kubernetes.cri-o.ContainerName\":\"k8s_web_pod\",\"io.kubernetes.cri-o.ImageName\":\"img:5\","
+		 "\"io.kubernetes.cri-o.Image\":\"55\",\"io.kubernetes.cri-o.Labels\":\"{\\\"app\\\":\\\"w\\\"}\"}}");
+	is(add(0, "/kubepods.slice/crio-" ID1 ".scope/container"), "crio", ID1, "k8s_web_pod", "img:5");
+	assert_string_equal(cb_conts_get(conts, last_key)->image_id, "55");
+	assert_true(labelled(cb_conts_get(conts, last_key), "app=w"));
+	is(add(0, "/x/crio-" ID2), "unknown", "", "crio-" ID2, "");
+}
+
+/* ---- containerd ---- */
+#define TASKS "run/containerd/io.containerd.runtime.v2.task"
+
+static void containerd(void **state)
+{
+	tree_put(TASKS "/cb/web/config.json", "{\"annotations\":{\"who\":\"me\"},\"root\":{\"path\":\"rootfs\"}}");
+	is(add(0, "/cb/web"), "containerd", "web", "web", "");
+	assert_true(labelled(cb_conts_get(conts, last_key), "who=me"));
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs,
+			    "/run/containerd/io.containerd.runtime.v2.task/cb/web/rootfs");
+	is(add(0, "/other/web"), "unknown", "", "web", "");
+	tree_put(TASKS "/k8s.io/" ID1 "/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"c\","
+		 "\"io.kubernetes.cri.image-name\":\"img:6\"},\"root\":{\"path\":\"rootfs\"}}");
+	is(add(0, "/kubepods.slice/cri-containerd-" ID1 ".scope"), "containerd", ID1, "c", "img:6");
+	is(add(0, "/system.slice/kubepods.slice:cri-containerd:" ID1), "containerd", ID1, "c", "img:6");
+	is(add(0, "/kubepods/pod1/" ID1), "containerd", ID1, "c", "img:6");
+	tree_put(TASKS "/default/" ID2 "/config.json", "{\"annotations\":{\"nerdctl/name\":\"n\"}}");
+	is(add(0, "/system.slice/nerdctl-" ID2 ".scope"), "containerd", ID2, "n", "");
+	is(add(0, "/default/" ID2), "containerd", ID2, "n", "");
+	/* its runc says that it is elsewhere */
+	runc_state("run/containerd/runc/cb/web/state.json", 41, "/somewhere", "/x");
+	is(add(0, "/cb/web"), "unknown", "", "web", "");
+}
+
+static void shim(void **state)
+{
+	static const char *const arg[] = { "/usr/bin/containerd-shim-runc-v2", "-namespace", "cb", "-id", "web",
+					   "-address", "/srv/ctd/containerd.sock", NULL };
+
+	tree_put("srv/ctd/io.containerd.runtime.v2.task/cb/web/config.json", "{\"annotations\":{}}");
+	tree_cmdline(40, arg);
+	tree_proc(40, 1, "40", "/");
+	tree_proc(41, 40, "41\t1", "/chosen");
+	is(add(41, "/chosen"), "containerd", "web", "web", "");
+}
+
+/* ---- LXC, nspawn ---- */
+static void lxc(void **state)
+{
+	tree_put("var/lib/lxc/web/config", "# web\nlxc.uts.name = web\nlxc.rootfs.path = dir:/srv/web\n");
+	is(add(0, "/lxc.payload.web"), "lxc", "web", "web", "");
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs, "/srv/web");
+	is(add(0, "/lxc.payload.web/.lxc"), "lxc", "web", "web", "");
+	is(add(0, "/lxc.payload.web-1"), "lxc", "web", "web", "");
+	is(add(0, "/lxc/web/init.scope"), "lxc", "web", "web", "");
+	is(add(0, "/lxc.payload.nobody"), "unknown", "", "lxc.payload.nobody", "");
+	is(add(0, "/lxc.monitor.web"), "unknown", "", "lxc.monitor.web", "");
+}
+
+static void lxc_monitor(void **state)
+{
+	static const char *const arg[] = { "[lxc monitor] /srv/lxc web", NULL };
+
+	tree_put("srv/lxc/web/config", "lxc.rootfs.path=/srv/web\n");
+	tree_cmdline(40, arg);
+	tree_proc(40, 1, "40", "/lxc.monitor.web");
+	tree_proc(41, 40, "41\t1", "/lxc.payload.web");
+	is(add(41, "/lxc.payload.web"), "lxc", "web", "web", "");
+}
+
+static void nspawn(void **state)
+{
+	static const char *const arg[] = { "systemd-nspawn", "-q", "--directory=/srv/deb", NULL };
+
+	tree_cmdline(40, arg);
+	tree_proc(40, 1, "40", "/supervisor");
+	tree_proc(41, 40, "41\t1", "/payload");
+	is(add(41, "/payload"), "nspawn", "deb", "deb", "/srv/deb");
+	assert_string_equal(cb_conts_get(conts, last_key)->rootfs, "/srv/deb");
+	tree_put("run/systemd/machines/my-web", "# x\nNAME=my-web\nROOT=/srv/web\n");
+	is(add(0, "/machine.slice/machine-my\\x2dweb.scope/payload"), "nspawn", "my-web", "my-web", "/srv/web");
+	is(add(0, "/machine.slice/no.scope/payload"), "unknown", "", "payload", "");
+	is(add(0, "/payload"), "unknown", "", "payload", "");
+}
+
+/* ---- lies ---- */
+static void fake_below(void **state)
+{
+	/* container 1 makes a cgroup below its own that looks like container 2's, or like a machine */
+	docker_config("var/lib/docker", ID1, "bad");
+	docker_config("var/lib/docker", ID2, "good");
+	runc_state("run/docker/runtime-runc/moby/" ID1 "/state.json", 41, "/docker/" ID1, "/1");
+	tree_put("var/lib/lxc/vm/config", "lxc.rootfs.path = /x\n");
+	is(add(0, "/docker/" ID1 "/docker/" ID2), "docker", ID1, "bad", "img:2");
+	runc_state("run/docker/runtime-runc/moby/" ID2 "/state.json", 42, "/docker/" ID2, "/2");
+	is(add(0, "/docker/" ID1 "/docker/" ID2), "docker", ID1, "bad", "img:2");
+	is(add(0, "/docker/" ID1 "/lxc.payload.vm"), "docker", ID1, "bad", "img:2");
+	is(add(0, "/docker/" ID2), "docker", ID2, "good", "img:2");
+}
+
+static void fake_below_named(void **state)
+{
+	/* the outer one has a name that only the disk knows */
+	docker_config("var/lib/docker", ID2, "good");
+	runc_state("run/runc/bad/state.json", 41, "/bad", "/1");
+	is(add(0, "/bad/docker/" ID2), "runc", "bad", "bad", "img:1");
+}
+
+static void broken(void **state)
+{
+	static const char config[] = "var/lib/docker/containers/" ID1 "/config.v2.json";
+	char *big = malloc(3 << 20);
+
+	memset(big, ' ', 3 << 20);
+	tree_put(config, "{\"ID\":\"" ID1 "\",\"Name\":\"/cut");
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	tree_put(config, "{\"ID\":\"" ID2 "\",\"Name\":\"/other\"}");
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	tree_put(config, "{\"ID\":7,\"Name\":[]}");
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	tree_put(config, "%s", "");
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	tree_bytes(config, "\0\377\1{", 4);
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	tree_bytes(config, big, 3 << 20);
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	/* labels and config missing or of a wrong kind: what there is */
+	tree_put(config, "{\"ID\":\"" ID1 "\",\"Name\":\"/n\",\"Config\":[1],\"Image\":{}}");
+	is(add(0, "/docker/" ID1), "docker", ID1, "n", "");
+	free(big);
+}
+
+static void not_files(void **state)
+{
+	char secret[4200];
+
+	docker_config("secret", ID1, "secret");
+	tree_path("var/lib/docker/containers/" ID1 "/x");
+	snprintf(secret, sizeof(secret), "%s/secret/containers/" ID1 "/config.v2.json", tree);
+	assert_int_equal(symlink(secret, tree_path("var/lib/docker/containers/" ID1 "/config.v2.json")), 0);
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	unlink(tree_path("var/lib/docker/containers/" ID1 "/config.v2.json"));
+	/* nobody writes into it */
+	assert_int_equal(mkfifo(tree_path("var/lib/docker/containers/" ID1 "/config.v2.json"), 0600), 0);
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	unlink(tree_path("var/lib/docker/containers/" ID1 "/config.v2.json"));
+	tree_path("var/lib/docker/containers/" ID1 "/config.v2.json/x");
+	is(add(0, "/docker/" ID1), "unknown", "", ID1, "");
+	/* names that would leave the folder */
+	is(add(0, "/.."), "unknown", "", "..", "");
+	is(add(0, "/../.."), "unknown", "", "..", "");
+	is(add(0, "/system.slice/runc-...scope"), "unknown", "", "runc-...scope", "");
+}
+
+/* An admin may have moved the whole folder: that link is his. */
+static void moved_root(void **state)
+{
+	docker_config("data/docker", ID1, "moved");
+	assert_int_equal(symlink("../../data/docker", tree_path("var/lib/docker")), 0);
+	is(add(0, "/docker/" ID1), "docker", ID1, "moved", "img:2");
+}
+
+/* ---- the set of them ---- */
+static void from_proc(void **state)
+{
+	struct cb_cont *c;
+
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	tree_proc(41, 1, "41\t1", "/web");
+	is(add(41, ""), "runc", "web", "web", "img:1");
+	assert_string_equal(cb_conts_get(conts, last_key)->cgroup, "/web");
+	/* v1: the line of pids before that of memory and systemd; colons in a name */
+	tree_put("proc/42/cgroup", "9:name=systemd:/s\n8:memory:/m\n7:pids:/p:q\n6:cpu,cpuacct:/c\n0::/\n");
+	c = add(42, "");
+	is(c, "unknown", "", "p:q", "");
+	assert_string_equal(c->cgroup, "/p:q");
+	tree_put("proc/43/cgroup", "garbage\n::\n0::\n");
+	is(add(43, ""), "unknown", "", "pid:43", "");
+	is(add(44, NULL), "unknown", "", "pid:44", "");
+	assert_null(cb_conts_get(conts, 0xdead));
+}
+
+static void late(void **state)
+{
+	struct cb_cont *c = cb_conts_add(conts, 5, 0, "/web", 1);
+
+	is(c, "unknown", "", "web", "");
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	assert_ptr_equal(cb_conts_add(conts, 5, 41, "/web", 2), c);
+	is(c, "runc", "web", "web", "img:1");
+	assert_int_equal(c->pid, 41);
+	assert_int_equal(c->since, 1);
+	/* or at the next look around */
+	c = cb_conts_add(conts, 6, 0, "/two", 1);
+	runc_state("run/runc/two/state.json", 42, "/two", "/b");
+	cb_conts_refresh(conts);
+	is(c, "runc", "two", "two", "img:1");
+}
+
+static int count(struct cb_cont *c, void *arg)
+{
+	return ++*(int *)arg == 3;
+}
+
+static void kept(void **state)
+{
+	struct cb_cont *c;
+	int n = 0;
+
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	c = cb_conts_add(conts, 1000000, 0, "/web", 1);
+	unlink(tree_path("run/runc/web/state.json"));
+	cb_conts_gone(conts, 1000000, 5);
+	cb_conts_gone(conts, 1000000, 9);
+	cb_conts_gone(conts, 999, 9);
+	assert_int_equal(c->gone, 5);
+	is(c, "runc", "web", "web", "img:1");
+	/* a flood of others, long gone, leaves the one that has a name; 4096 stay in all */
+	for (uint64_t k = 1; k <= 5003; k++) {
+		cb_conts_add(conts, k, 0, "/x", 1);
+		cb_conts_gone(conts, k, 1);
+	}
+	assert_ptr_equal(cb_conts_get(conts, 1000000), c);
+	is(c, "runc", "web", "web", "img:1");
+	assert_null(cb_conts_get(conts, 907));
+	assert_null(cb_conts_get(conts, 908));
+	assert_non_null(cb_conts_get(conts, 909));
+	assert_int_equal(cb_conts_each(conts, count, &n), 1);
+	assert_int_equal(n, 3);
+	assert_int_equal(cb_conts_each(conts, count, &n), 0);
+	assert_int_equal(n, 4099);
+}
+
+/* Within the minute they stay, but not without end. */
+static void bounded(void **state)
+{
+	int n = 10;
+
+	for (uint64_t k = 1; k <= 17011; k++) {
+		cb_conts_add(conts, k, 0, "/x", 1);
+		cb_conts_gone(conts, k, 1ull << 62);
+	}
+	assert_int_equal(cb_conts_each(conts, count, &n), 0);
+	assert_int_equal(n, 10 + 16384);
+}
+
+static void no_root(void **state)
+{
+	struct cb_conts *c = cb_conts_new("/does/not/exist");
+
+	is(cb_conts_add(c, 1, 7, "/docker/x", 0), "unknown", "", "x", "");
+	cb_conts_refresh(c);
+	cb_conts_free(c);
+	cb_conts_free(NULL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(runc), T(runc_below_our_root), T(runc_other_root), T(crun), T(docker), T(docker_roots),
+		T(docker_json_root), T(docker_mounted_root), T(renamed), T(podman), T(podman_rootless),
+		T(podman_links), T(podman_mounts), T(crio), T(containerd), T(shim), T(lxc), T(lxc_monitor),
+		T(nspawn), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
+		T(from_proc), T(late), T(kept), T(bounded), T(no_root),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
