@@ -189,12 +189,31 @@ adfa_folder() {
 
 @test "a stream begins with its schema and ends with its totals" {
 	imp strace $DATA/strace.err > "$T/rows"
-	head -2 "$T/rows" | grep -c '"event.kind":"schema".*"schema.version":1,"schema.fields":\[{"name":"[a-z._]*","type":"[a-z]*","role":"[a-z]*"}'
+	head -1 "$T/rows" | grep -q '"schema.version":1,"schema.fields":\[{"name":"event.dataset","type":"str","role":"none"},'
+	head -1 "$T/rows" | grep -q ',{"name":"syscall.sequence","type":"syscalls","role":"seq"}\]}$'
 	[ "$(head -2 "$T/rows" | grep -c '"event.kind":"schema"')" -eq 2 ]
 	[ "$(tail -2 "$T/rows" | grep -c '"event.kind":"end"')" -eq 2 ]
 	tail -2 "$T/rows" | grep 'cbtools.sequence' | grep -q '"event.lost":0,"event.seen":8,"event.sent":8,"event.filtered":0,"event.recursion_misses":0'
 	: > "$T/empty"
 	[ "$(imp strace "$T/empty" | grep -c '"event.kind":"end"')" -eq 2 ]
+}
+
+@test "types and roles are those of the collectors" {
+	imp strace $DATA/strace.err > "$T/rows"
+	for t in "ctop-syscalls -S" cexecsnoop; do
+		[ -x "${O:-build}/${t%% *}" ] || skip "$t is not built"
+		${O:-build}/$t -j -r "$T/rows" > "$T/theirs"
+		python3 - "$T/rows" "$T/theirs" <<-'EOF'
+		import json, sys
+		theirs = json.loads(open(sys.argv[2]).readline())
+		ours = [json.loads(l) for l in open(sys.argv[1])]
+		ours = next(r for r in ours if r["event.kind"] == "schema" and r["event.dataset"] == theirs["event.dataset"])
+		assert ours["schema.version"] == theirs["schema.version"]
+		known = {f["name"]: f for f in theirs["schema.fields"]}
+		for f in ours["schema.fields"]:
+		    assert known[f["name"]] == f, f
+		EOF
+	done
 }
 
 @test "adfa: numbers become names, a trace a process, in order" {
