@@ -98,11 +98,18 @@ static json_t *own_state(struct cb_look *look, enum cb_trust trust, const char *
 static void take_state(struct cb_look *look, const json_t *j, const struct state_file *f)
 {
 	const char *rootfs = cb_json_text(j, f == &runc_file ? "config.rootfs" : "rootfs");
+	const char *bundle = cb_json_text(j, "bundle"); /* crun's rootfs may be relative to it */
+	char *path;
 
 	look->found.proved = true;
 	look->found.pid = json_integer_value(json_object_get(j, f->pid));
-	if (rootfs[0] == '/')
+	if (rootfs[0] == '/') {
 		cb_found_set(&look->found.rootfs, rootfs);
+	} else if (rootfs[0] && bundle[0] == '/') {
+		path = cb_xasprintf("%s/%s", bundle, rootfs);
+		cb_found_set(&look->found.rootfs, path);
+		free(path);
+	}
 }
 
 int cb_oci_prove(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
