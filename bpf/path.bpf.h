@@ -38,8 +38,12 @@ static __always_inline void cb_walk_dentry(struct cb_life *l, struct dentry *d, 
 			struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
 			struct mount *up = BPF_CORE_READ(m, mnt_parent);
 
-			if (up == m)
+			if (up == m) {
+				/* no place in the tree: a memfd still has a name */
+				if (!l->len && d != BPF_CORE_READ(vm, mnt_root))
+					cb_put_name(l, (const char *)BPF_CORE_READ(d, d_name.name));
 				return;
+			}
 			d = BPF_CORE_READ(m, mnt_mountpoint);
 			vm = (void *)up + bpf_core_field_offset(struct mount, mnt);
 			continue;

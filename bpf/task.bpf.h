@@ -387,13 +387,40 @@ static __always_inline bool cb_entered(struct task_struct *t, struct cb_place *a
 	if (!at->vinit)
 		return bpf_map_lookup_elem(&cb_conts, &at->key) != NULL;
 	cb_locate(parent, &up);
-	return up.key != at->key;
+	/* nsenter is in the mount namespace itself, its child in both */
+	return up.key != at->key || !up.vinit;
+}
+
+/* The exec of a task that is in no container so far (s NULL: not watched so far): the first inside one? */
+static __always_inline struct cb_state *cb_join(struct cb_state *s, struct task_struct *t)
+{
+	struct cb_place at;
+	bool entered;
+
+	if ((__u32)t->tgid == cb_self)
+		return NULL;
+	cb_locate(t, &at);
+	if (!at.key && !cb_all)
+		return NULL;
+	if (!s) {
+		s = cb_state_make(t);
+		if (!s)
+			return NULL;
+		cb_fill(s, t);
+	}
+	if (!at.key)
+		return s;
+	s->h.cont = at.key;
+	entered = cb_entered(t, &at);
+	cb_register(s, t, &at, false, NULL);
+	if (entered)
+		s->h.flags |= CB_F_ENTERED;
+	return s;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(cb_sched_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
 {
-	struct cb_place at;
 	struct cb_state *s;
 	struct cb_life *l;
 	__u64 now;
@@ -409,30 +436,16 @@ int BPF_PROG(cb_sched_exec, struct task_struct *t, int old_pid, struct linux_bin
 		}
 	}
 	s = cb_state_of(t);
-	if (!s) {
-		bool inside;
-
-		if ((__u32)t->tgid == cb_self)
-			return 0;
-		cb_locate(t, &at);
-		if (!at.key && !cb_all)
-			return 0;
-		s = cb_state_make(t);
-		if (!s)
-			return 0;
-		s->h.cont = at.key;
-		cb_fill(s, t);
-		if (at.key) {
-			inside = !cb_entered(t, &at);
-			cb_register(s, t, &at, false, NULL);
-			if (!inside)
-				s->h.flags |= CB_F_ENTERED;
-		}
-	} else {
+	if (s) {
 #ifdef CB_BEFORE_EXEC
 		CB_BEFORE_EXEC(ctx, s, t);
 #endif
 		cb_fill(s, t);
+	}
+	if (!s || !s->h.cont) {
+		s = cb_join(s, t);
+		if (!s)
+			return 0;
 	}
 	now = bpf_ktime_get_boot_ns();
 	s->h.exec_id = cb_exec_id(now);

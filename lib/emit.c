@@ -37,9 +37,16 @@ const char *cb_run_container(struct cb_run *run, const struct cb_head *h)
 	return c ? c->name : "";
 }
 
+/* So may a program. */
 const char *cb_run_exe(struct cb_run *run, const struct cb_head *h)
 {
-	return cb_who_exe(run->who, h);
+	const char *exe = cb_who_exe(run->who, h);
+
+	if (!exe && run->lives) {
+		cb_probe_lives(run);
+		exe = cb_who_exe(run->who, h);
+	}
+	return exe ? exe : cb_who_guess_exe(run->who, h);
 }
 
 static void fill_process(struct cb_run *run, const struct cb_head *h, struct cb_common *c)
@@ -54,7 +61,7 @@ static void fill_process(struct cb_run *run, const struct cb_head *h, struct cb_
 	c->creation = h->start_ns ? cb_boot_to_utc(h->start_ns) : 0;
 	c->exec_id = h->exec_id;
 	c->comm = h->comm;
-	c->exe = cb_who_exe(run->who, h);
+	c->exe = cb_run_exe(run, h);
 	c->entered = h->flags & CB_F_ENTERED;
 }
 

@@ -33,7 +33,8 @@ void cb_who_free(struct cb_who *w);
 struct cb_cont *cb_who_life(struct cb_who *w, const struct cb_life *l, size_t len);
 struct cb_cont *cb_who_cont(struct cb_who *w, const struct cb_head *h); /* NULL: host, or not told of (yet) */
 struct cb_cont *cb_who_guess(struct cb_who *w, const struct cb_head *h); /* as above, by /proc where not told */
-const char *cb_who_exe(struct cb_who *w, const struct cb_head *h);
+const char *cb_who_exe(struct cb_who *w, const struct cb_head *h);	 /* NULL: not told of (yet) */
+const char *cb_who_guess_exe(struct cb_who *w, const struct cb_head *h); /* by /proc; "" if it is gone */
 struct cb_conts *cb_who_conts(struct cb_who *w);
 
 /* kernel.c: what this kernel has, and the constants of task.bpf.h */

@@ -144,22 +144,26 @@ struct cb_cont *cb_who_guess(struct cb_who *w, const struct cb_head *h)
 const char *cb_who_exe(struct cb_who *w, const struct cb_head *h)
 {
 	struct program *p;
+
+	HASH_FIND(hh, w->program, &h->exec_id, sizeof(h->exec_id), p);
+	if (!p)
+		return NULL;
+	/* to the end of the order of use */
+	HASH_DEL(w->program, p);
+	HASH_ADD(hh, w->program, id, sizeof(p->id), p);
+	return p->exe;
+}
+
+const char *cb_who_guess_exe(struct cb_who *w, const struct cb_head *h)
+{
 	char link[64], exe[4096];
 	ssize_t n;
 
-	HASH_FIND(hh, w->program, &h->exec_id, sizeof(h->exec_id), p);
-	if (p) {
-		/* to the end of the order of use */
-		HASH_DEL(w->program, p);
-		HASH_ADD(hh, w->program, id, sizeof(p->id), p);
-		return p->exe;
-	}
 	snprintf(link, sizeof(link), "/proc/%u/exe", h->pid);
 	n = readlink(link, exe, sizeof(exe) - 1);
 	if (n <= 0)
 		return "";
 	exe[n] = '\0';
 	program_put(w, h->exec_id, cb_xstrdup(exe));
-	HASH_FIND(hh, w->program, &h->exec_id, sizeof(h->exec_id), p);
-	return p->exe;
+	return cb_who_exe(w, h);
 }

@@ -1,0 +1,106 @@
+load lib
+
+setup() { require_bpf; require_runc; live_setup; }
+teardown() { live_teardown; }
+
+# sequence rows -> "TID CALLS-OF-NAME" a thread; fails when the calls of a thread are not numbered without a hole
+per_thread() {
+	rows "$1" 'event' | jq -r '[tid, .["process.exec.id"], .["syscall.first"], (.["event.lost"] // 0), .["syscall.sequence"]] | @tsv' \
+		--arg x y 2>/dev/null || rows "$1" 'event' |
+		jq -r '[.["process.thread.id"], .["process.exec.id"], .["syscall.first"], (.["event.lost"] // 0), .["syscall.sequence"]] | @tsv'
+}
+
+count_calls() {
+	rows "$1" event | jq -r '[.["process.thread.id"], .["process.exec.id"], .["syscall.first"], .["event.lost"] // 0,
+		.["syscall.sequence"]] | @tsv' | awk -F '\t' -v want="$2" '
+		{ s = $1 " " $2; n = split($5, c, " ")
+		  if ($4 > 0 || (s in next_) && next_[s] != $3 || !(s in next_) && $3 != 0) { print "hole in " s " at " $3; exit 1 }
+		  next_[s] = $3 + n; for (i = 1; i <= n; i++) if (c[i] == want) count[$1]++ }
+		END { for (t in count) print t, count[t] }' | sort -n
+}
+
+@test "-S: four threads of 500,009 calls each, every one of them, in order" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id calls)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_run calls calls 500009 4 >"$BATS_TEST_TMPDIR/said"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	count_calls "$out" getppid >"$BATS_TEST_TMPDIR/counts"
+	[ "$(awk '{ print $2 }' "$BATS_TEST_TMPDIR/counts" | sort | uniq -c | awk '{ print $1, $2 }')" = "4 500009" ]
+	assert_rows "$out" "event and (ctr != \"$id\" or exe != \"/usr/bin/calls\")" 0
+}
+
+@test "-S: 64 threads at full speed on all CPUs: lost 0, recursion misses 0, the workload's own count" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id wide)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_run wide calls 20011 64 >"$BATS_TEST_TMPDIR/said"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	[ "$(count_calls "$out" getppid | awk '{ n += $2 } END { print n }')" = "$(awk '/^total/ { print $2 }' "$BATS_TEST_TMPDIR/said")" ]
+}
+
+@test "-S: a thread that pauses is shown within a second, and once" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id idle)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_start idle hold 77
+	WAIT=2 wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("pause")'
+	ctr_stop idle
+	collector_stop "$out"
+	assert_no_loss "$out"
+	[ "$(count_calls "$out" getppid | awk '{ n += $2 } END { print n }')" = 77 ]
+}
+
+@test "-S: argument classes stand in place of calls; exec begins a new stream" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id class)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_run class sh -c 'attack wx; attack packet; attack ptrace; exec true' >/dev/null
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")' 4
+	collector_stop "$out"
+	for c in mprotect:wx socket:packet ptrace:attach; do
+		has_rows "$out" "(.[\"syscall.sequence\"] // \"\") | test(\"(^| )$c( |\$)\")"
+	done
+	count_calls "$out" exit_group >/dev/null
+	assert_rows "$out" 'event and exe == "/usr/bin/attack" and .["syscall.first"] == 0' "$(rows "$out" 'event and exe == "/usr/bin/attack" and .["syscall.first"] == 0' | wc -l)"
+}
+
+@test "counts: calls, errors by errno and rates of a container add up to the workload's own" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id count)
+	collector_start "$out" ctop-syscalls -j -c "$id" -i 200ms
+	ctr_run count sh -c 'calls 100003 3; for i in 1 2 3 4 5 6 7; do cat /no/such/file; done; true' >/dev/null 2>&1
+	wait_for has_rows "$out" 'event and .["syscall.errors_by"] == "ENOENT:7" or .["syscall.errors"] > 0'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	[ "$(rows "$out" 'event and .["syscall.name"] == "getppid"' | jq -s 'map(.["syscall.count"]) | add')" = 300009 ]
+	[ "$(rows "$out" 'event and (.["syscall.name"] == "open" or .["syscall.name"] == "openat")' |
+		jq -rs 'map(.["syscall.errors_by"] // "" | select(. != "")) | join(" ")' | tr ' ' '\n' |
+		awk -F: '/^ENOENT/ { n += $2 } END { print n + 0 }')" -ge 7 ]
+	# a rate is the count over the interval
+	assert_rows "$out" 'event and ((.["syscall.rate"] * .["event.duration_ns"] / 1e9 - .["syscall.count"]) | fabs) > 0.01 * .["syscall.count"] + 0.01' 0
+	assert_rows "$out" 'event and .["process.pid"] != null' 0
+}
+
+@test "counts by process name the process" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id proc)
+	collector_start "$out" ctop-syscalls -j --by=process -c "$id" -i 200ms
+	ctr_run proc calls 10007 1 >/dev/null
+	wait_for has_rows "$out" 'event and .["syscall.name"] == "getppid"'
+	collector_stop "$out"
+	[ "$(rows "$out" 'event and .["syscall.name"] == "getppid" and comm == "calls" and exe == "/usr/bin/calls"' |
+		jq -s 'map(.["syscall.count"]) | add')" = 10007 ]
+}
+
+@test "interval and count end it; giving the interval twice is a usage error" {
+	run ctop-syscalls 0.1 3 -a -j
+	[ "$status" = 0 ]
+	run ctop-syscalls 1 -i 2
+	[ "$status" = 64 ]
+	[[ "$output" == *"interval is given twice"* ]]
+}
