@@ -216,6 +216,27 @@ adfa_folder() {
 	done
 }
 
+@test "strace: calls have the classes that the collectors give them" {
+	cat > "$T/log" <<-'EOF'
+	7 1700000000.000001 execve("/bin/server", ["server"], 0x7ffc /* 0 vars */) = 0
+	7 1700000000.000002 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 3
+	7 1700000000.000003 socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) = -1 EPERM (Operation not permitted)
+	7 1700000000.000004 mmap(NULL, 4096, PROT_READ|PROT_WRITE|PROT_EXEC, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f0000000000
+	7 1700000000.000005 mmap(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE, 3, 0) = 0x7f0000000000
+	7 1700000000.000006 mprotect(0x7f0000000000, 4096, PROT_READ|PROT_EXEC <unfinished ...>
+	7 1700000000.000007 <... mprotect resumed>) = 0
+	7 1700000000.000008 mount("MS_MOVE", "/mnt", "MS_REMOUNT", MS_RDONLY|MS_BIND, NULL) = 0
+	7 1700000000.000009 ptrace(PTRACE_ATTACH, 12) = -1 EPERM (Operation not permitted)
+	7 1700000000.000010 socket(0x29 /* AF_??? */, SOCK_STREAM, 0) = -1 EAFNOSUPPORT (Address family not supported by protocol)
+	EOF
+	imp strace "$T/log" > "$T/rows"
+	[ "$(rows "$T/rows" 'r["syscall.sequence"]')" = \
+		"socket:inet6 socket:raw mmap:wx mmap mprotect:x mount:bind ptrace:attach socket" ]
+	sed -n 's/^\t{ "[a-z0-9_]*", .* "\([a-z0-9_]*:[a-z0-9_]*\)"\(, 1\)\? },$/\1/p' bpf/argclass.h > "$T/theirs"
+	[ "$(wc -l < "$T/theirs")" -gt 40 ]
+	sed -n '/^ARGCLASSES/,/^"""$/s/^\([a-z0-9_]*:[a-z0-9_]*\) .*/\1/p' scripts/cbimport | diff - "$T/theirs"
+}
+
 @test "adfa: numbers become names, a trace a process, in order" {
 	adfa_folder "$T/ADFA-LD"
 	imp adfa "$T/ADFA-LD" > "$T/rows"
