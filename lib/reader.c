@@ -325,7 +325,7 @@ static void look_at_head(struct cb_reader *r)
 	r->zbuf = cb_xalloc(CHUNK);
 	memcpy(r->zbuf, r->buf, r->len); /* as one read gave it: at most CHUNK */
 	r->zlen = r->len;
-	r->zopen = true;
+	r->zopen = r->zmore = true;
 	r->start = r->scan = r->len = 0;
 }
 
