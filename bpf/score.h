@@ -10,8 +10,7 @@ struct score_rec {
 	double mean;
 	double window20;
 	double window200;
-	__u32 judged;
-	__u32 pad;
+	__u64 judged;
 	char state[16];
 };
 
