@@ -47,13 +47,19 @@ require_tracefs() {
 	[ -d /sys/kernel/tracing/events/syscalls ] || skip "no tracefs with the system calls"
 }
 
-require_runc() {
+# In a bare chroot no engine can change the root.
+require_mounts() {
 	require_root
+	mountpoint -q / || skip "no containers: / is not a mount point (chroot)"
+}
+
+require_runc() {
+	require_mounts
 	command -v runc >/dev/null || skip "no runc"
 }
 
 require_docker() {
-	require_root
+	require_mounts
 	command -v dockerd >/dev/null || skip "no dockerd"
 	command -v docker >/dev/null || skip "no docker client"
 }
