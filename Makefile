@@ -75,6 +75,12 @@ $(O)/lib/%.o: lib/%.c | $(O)/lib/ $(O)/schemas.c
 $(O)/train/%.o: train/%.c | $(O)/train/ $(O)/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
 
+# the tables of a model, as a string
+$(O)/train/schema.sql.h: train/schema.sql | $(O)/train/
+	sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+
+$(O)/train/store.o: $(O)/train/schema.sql.h
+
 $(O)/tools/%.o: tools/%.c | $(O)/tools/ $(BPF:%=$(O)/%.skel.h) $(O)/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
 

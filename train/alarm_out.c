@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include "alarm.h"
+#include "alarm_out.h"
+#include "field.h"
+#include "recent.h"
+
+#define SIGNATURES 1024
+#define TICK_NS 1000000000ULL
+
+/* An alarm that may come again. The row it was raised with, to be written with its count. */
+struct held {
+	struct alarm_rec rec;
+	struct cb_common c;
+	char *text[16]; /* copies c points at */
+	int ntext;
+	uint64_t last, count;
+	bool closed;
+};
+struct incident {
+	uint64_t id, last;
+};
+struct cb_alarms {
+	const struct cb_model *model;
+	struct cb_names *names;
+	struct cb_writer *w;
+	const char *path;
+	uint64_t next, ticked;
+	struct cb_recent held, incidents;
+	struct cb_buf key, text;
+};
+
+static void write_held(struct cb_alarms *a, struct held *h, const char *action, uint64_t lost)
+{
+	struct cb_event ev = { .schema = &cb_schema_alarm, .c = h->c, .rec = &h->rec, .len = sizeof(h->rec) };
+
+	ev.c.action = action;
+	ev.c.count = h->count;
+	ev.c.lost = lost;
+	cb_writer_event(a->w, &ev);
+}
+
+static void close_held(struct cb_alarms *a, struct held *h)
+{
+	if (!h->closed && h->count > 1) {
+		h->c.time = h->last;
+		write_held(a, h, "ended", 0);
+	}
+	h->closed = true;
+}
+
+static void drop_held(void *value, void *arg)
+{
+	struct held *h = value;
+	int i;
+
+	close_held(arg, h);
+	for (i = 0; i < h->ntext; i++)
+		free(h->text[i]);
+	free(h);
+}
+
+struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names, struct cb_writer *w,
+				const char *model_path)
+{
+	struct cb_alarms *a = cb_xalloc(sizeof(*a));
+
+	a->model = m;
+	a->names = names;
+	a->w = w;
+	a->path = model_path;
+	a->held = (struct cb_recent){ .max = SIGNATURES, .drop = drop_held, .arg = a };
+	a->incidents = (struct cb_recent){ .max = SIGNATURES };
+	return a;
+}
+
+struct cb_alarms *cb_alarms_free(struct cb_alarms *a)
+{
+	if (!a)
+		return NULL;
+	cb_recent_free(&a->held);
+	cb_recent_free(&a->incidents);
+	cb_buf_free(&a->key);
+	cb_buf_free(&a->text);
+	free(a);
+	return NULL;
+}
+
+/* Row text into a record's bytes; what does not fit is cut. */
+static void put(char *to, size_t size, const char *text, size_t len)
+{
+	char *raw = cb_xalloc(len + 1);
+	int n = cb_unescape(raw, len, text, len);
+
+	if (n < 0) { /* cut inside an escape, or no text of ours */
+		memcpy(raw, text, len);
+		n = len;
+	}
+	if ((size_t)n > size)
+		n = size;
+	memset(to, 0, size);
+	memcpy(to, raw, n);
+	free(raw);
+}
+
+#define PUT(member, s) put(member, sizeof(member), s, strlen(s))
+#define PUT_BUF(member, b) put(member, sizeof(member), (b)->len ? (b)->s : "", (b)->len)
+
+static void quote(struct cb_buf *b, const char *option, const char *s)
+{
+	cb_buf_printf(b, " %s '", option);
+	for (; *s; s++) {
+		if (*s == '\'')
+			cb_buf_puts(b, "'\\\\''");
+		else
+			cb_buf_putc(b, *s);
+	}
+	cb_buf_putc(b, '\'');
+}
+
+/* Escapes stay escapes here: cmodel takes texts as rows have them. A backslash is thus doubled for put(). */
+static void allow_command(struct cb_alarms *a, const struct cb_finding *f, char *to, size_t size)
+{
+	struct cb_buf *b = &a->text, twice = { 0 };
+	const char *s;
+
+	cb_buf_reset(b);
+	cb_buf_printf(b, "cmodel allow %s", a->path);
+	quote(b, "-s", f->subject);
+	if (*f->program)
+		quote(b, "-p", f->program);
+	quote(b, "-f", f->field);
+	quote(b, "-v", f->value);
+	for (s = b->s; *s; s++) {
+		if (*s == '\\' && s[1] == 'x')
+			cb_buf_putc(&twice, '\\');
+		cb_buf_putc(&twice, *s);
+	}
+	put(to, size, twice.s, twice.len);
+	cb_buf_free(&twice);
+}
+
+static const char *keep(struct held *h, const char *s)
+{
+	if (!s || !*s || h->ntext == (int)(sizeof(h->text) / sizeof(h->text[0])))
+		return "";
+	return h->text[h->ntext++] = cb_xstrdup(s);
+}
+
+static void keep_texts(struct held *h)
+{
+	struct cb_common *c = &h->c;
+
+	c->host_id = keep(h, c->host_id);
+	c->boot_id = keep(h, c->boot_id);
+	c->cont_id = keep(h, c->cont_id);
+	c->cont_name = keep(h, c->cont_name);
+	c->image = keep(h, c->image);
+	c->image_id = keep(h, c->image_id);
+	c->runtime = keep(h, c->runtime);
+	c->cgroup = keep(h, c->cgroup);
+	c->comm = keep(h, c->comm);
+	c->exe = keep(h, c->exe);
+	c->dataset = "cbtools.alarm";
+	c->kind = "event";
+	c->start = c->end = c->duration = 0;
+	c->truncated = false;
+}
+
+static uint64_t incident_of(struct cb_alarms *a, const char *cont, uint64_t alarm, uint64_t now)
+{
+	struct incident *i = cb_recent_get(&a->incidents, cont, strlen(cont));
+
+	if (!i) {
+		i = cb_xalloc(sizeof(*i));
+		cb_recent_put(&a->incidents, cont, strlen(cont), i);
+	}
+	if (!i->id || now - i->last > CB_QUIET_NS)
+		i->id = alarm;
+	i->last = now;
+	return i->id;
+}
+
+static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f, const struct cb_row *row,
+		const char *cont, uint64_t now, struct cb_err *e)
+{
+	struct cb_event ev;
+	int err = cb_event_from_row(&cb_schema_alarm, a->names, row, &h->rec, &ev, e);
+
+	if (err < 0)
+		return err;
+	h->c = ev.c;
+	h->c.time = row->time;
+	keep_texts(h);
+	memset(&h->rec, 0, sizeof(h->rec));
+	h->rec.id = ++a->next;
+	h->rec.incident = incident_of(a, cont, h->rec.id, now);
+	h->rec.score = (int64_t)(f->score * 100 + 0.5) / 100.0;
+	PUT(h->rec.kind, f->kind);
+	PUT(h->rec.detector, f->detector);
+	PUT(h->rec.field, f->field);
+	PUT(h->rec.subject, f->subject);
+	PUT(h->rec.program, f->program);
+	PUT(h->rec.value, f->value);
+	PUT_BUF(h->rec.reason, &f->reason);
+	PUT_BUF(h->rec.expected, &f->expected);
+	PUT_BUF(h->rec.calls, &f->calls);
+	allow_command(a, f, h->rec.allow, sizeof(h->rec.allow));
+	return 0;
+}
+
+int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struct cb_row *row, const char *cont,
+		    uint64_t now, uint64_t lost, struct cb_err *e)
+{
+	struct held *h, *was;
+	int err;
+
+	if (cb_model_allowed(a->model, f->subject, f->program, f->field, f->value, now))
+		return 0;
+	cb_buf_reset(&a->key);
+	cb_buf_printf(&a->key, "%s\t%s\t%s\t%s\t%s\t%s", cont, f->subject, f->program, f->detector, f->field, f->value);
+	was = cb_recent_get(&a->held, a->key.s, a->key.len);
+	if (was && now - was->last <= CB_QUIET_NS && !was->closed) {
+		was->count++;
+		was->last = now;
+		incident_of(a, cont, was->rec.incident, now);
+		return 0;
+	}
+	h = was ? was : cb_xalloc(sizeof(*h));
+	if (was) {
+		close_held(a, was);
+		while (was->ntext)
+			free(was->text[--was->ntext]);
+	}
+	err = fill(a, h, f, row, cont, now, e);
+	h->last = now;
+	h->count = 1;
+	h->closed = err < 0;
+	if (!was)
+		cb_recent_put(&a->held, a->key.s, a->key.len, h);
+	if (!err)
+		write_held(a, h, "raised", lost);
+	return err;
+}
+
+struct tick {
+	struct cb_alarms *a;
+	uint64_t now;
+	bool all;
+};
+
+static void tick_one(void *value, void *arg)
+{
+	struct held *h = value;
+	struct tick *t = arg;
+
+	if (t->all || t->now - h->last > CB_QUIET_NS)
+		close_held(t->a, h);
+}
+
+void cb_alarms_tick(struct cb_alarms *a, uint64_t now, bool all)
+{
+	struct tick t = { a, now, all };
+
+	if (!all && now - a->ticked < TICK_NS)
+		return;
+	a->ticked = now;
+	cb_recent_each(&a->held, tick_one, &t);
+}
+
+uint64_t cb_alarms_count(const struct cb_alarms *a)
+{
+	return a->next;
+}

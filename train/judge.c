@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "explain.h"
+#include "judge.h"
+#include "recent.h"
+
+#define CONTS 4096
+#define STREAMS 16384
+#define LOSS_NS CB_BLOCK_NS /* an alarm so soon after a loss is marked */
+#define SAID_MAX 64
+
+struct cont {
+	struct cb_subject *subject; /* NULL: no baseline */
+	char *key;
+};
+struct stream {
+	struct cb_subject *subject;
+	struct cb_program *program; /* NULL: no baseline of its own */
+	char *name;		    /* of the program, generalised */
+	struct cb_history hist;
+	struct cb_recall recall;
+	uint32_t limit[CB_SCALES], quiet[CB_SCALES]; /* alarm from this sum; calls to be silent */
+	uint64_t expect;
+	uint32_t epoch;
+	size_t process; /* with scores */
+};
+struct cb_judge {
+	struct cb_model *model;
+	struct cb_view view;
+	struct cb_tokens *tokens;
+	struct cb_alarms *alarms;
+	struct cb_judge_stats stats;
+	void (*say)(void *arg, const char *text);
+	void *arg;
+	struct cb_strmap said;
+	struct cb_recent conts, streams;
+	uint64_t now, lost_until, lost_lately;
+	uint32_t epoch;
+	struct cb_finding f; /* of the row at hand */
+	struct cb_buf subject_text, program_text, value_text;
+	bool scores;
+	struct cb_strmap processes;
+	struct cb_process_score *process;
+	size_t process_cap;
+};
+
+static void drop_cont(void *value, void *arg)
+{
+	struct cont *c = value;
+
+	free(c->key);
+	free(c);
+}
+
+static void drop_stream(void *value, void *arg)
+{
+	struct stream *s = value;
+
+	free(s->name);
+	free(s);
+}
+
+struct cb_judge *cb_judge_new(struct cb_model *m, struct cb_names *names, struct cb_alarms *a, bool scores,
+			      void (*say)(void *arg, const char *text), void *arg)
+{
+	struct cb_judge *j = cb_xalloc(sizeof(*j));
+
+	j->model = m;
+	j->alarms = a;
+	j->scores = scores;
+	j->say = say;
+	j->arg = arg;
+	cb_view_init(&j->view, names, m, false);
+	j->tokens = cb_tokens_new(m, false);
+	j->conts = (struct cb_recent){ .max = CONTS, .drop = drop_cont };
+	j->streams = (struct cb_recent){ .max = STREAMS, .drop = drop_stream };
+	return j;
+}
+
+struct cb_judge *cb_judge_free(struct cb_judge *j)
+{
+	size_t i, k;
+
+	if (!j)
+		return NULL;
+	for (i = 0; i < j->processes.n; i++)
+		for (k = 0; k < sizeof(j->process[i].text) / sizeof(j->process[i].text[0]); k++)
+			free(j->process[i].text[k]);
+	free(j->process);
+	cb_strmap_free(&j->processes);
+	cb_strmap_free(&j->said);
+	cb_recent_free(&j->conts);
+	cb_recent_free(&j->streams);
+	cb_view_done(&j->view);
+	cb_tokens_free(j->tokens);
+	cb_buf_free(&j->subject_text);
+	cb_buf_free(&j->program_text);
+	cb_buf_free(&j->value_text);
+	cb_buf_free(&j->f.reason);
+	cb_buf_free(&j->f.expected);
+	cb_buf_free(&j->f.calls);
+	free(j);
+	return NULL;
+}
+
+const struct cb_judge_stats *cb_judge_stats(const struct cb_judge *j)
+{
+	return &j->stats;
+}
+
+size_t cb_judge_processes(const struct cb_judge *j, const struct cb_process_score **ret)
+{
+	*ret = j->process;
+	return j->processes.n;
+}
+
+static void say_once(struct cb_judge *j, const char *fmt, const char *a, const char *b)
+{
+	char *text = cb_xasprintf(fmt, a, b);
+	bool made = false;
+
+	if (j->said.n < SAID_MAX)
+		cb_strmap_add(&j->said, text, strlen(text), &made);
+	if (made && j->say)
+		j->say(j->arg, text);
+	free(text);
+}
+
+/* ---- findings ---- */
+
+static void finding(struct cb_judge *j, const char *kind, const char *detector, const char *field,
+		    const struct cb_subject *s, const char *program, const char *value, double score)
+{
+	struct cb_finding *f = &j->f;
+
+	f->kind = kind;
+	f->detector = detector;
+	f->field = field;
+	f->subject = s->key;
+	f->subject_name = s->name;
+	f->program = program;
+	f->value = value;
+	f->score = score;
+	cb_buf_reset(&f->reason);
+	cb_buf_reset(&f->expected);
+	cb_buf_reset(&f->calls);
+}
+
+static int raise(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct cb_err *e)
+{
+	uint64_t lost = j->now < j->lost_until ? j->lost_lately : 0;
+
+	if (lost)
+		cb_buf_printf(&j->f.reason, " (%llu rows were lost shortly before: it may be their gap)",
+			      (unsigned long long)lost);
+	return cb_alarms_raise(j->alarms, &j->f, row, c->key, j->now, lost, e);
+}
+
+static const char *kind_of(const struct cb_mfield *f, const char *dataset)
+{
+	if (f->kind == CB_FIELD_EXE || !strcmp(dataset, "cbtools.exec"))
+		return "process";
+	if (f->kind == CB_FIELD_CALLS || !strcmp(dataset, "cbtools.syscall"))
+		return "syscall";
+	return strcmp(dataset, "cbtools.resource") ? "access" : "resource";
+}
+
+static bool known(const struct cb_items *i, const char *s)
+{
+	return cb_strmap_find(&i->map, s, strlen(s)) >= 0;
+}
+
+/* What is new about a process start, coarsest first. Sets value and words. */
+static void explain_args(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who,
+			 const struct cb_view_field *vf, const struct cb_set *set)
+{
+	struct cb_finding *f = &j->f;
+	struct cb_buf *prefix = &j->subject_text;
+	const char *v;
+
+	cb_buf_reset(&j->value_text);
+	v = cb_view_value(&j->view, row, who, vf, 2);
+	cb_buf_reset(prefix);
+	cb_buf_printf(prefix, "%s\t", v);
+	if (!known(&set->level[2], v)) {
+		cb_buf_puts(&j->value_text, "start");
+		cb_buf_printf(&f->reason, "%s was never %s", v, who->entered ? "entered from outside" : "started here");
+		cb_explain_common(&f->expected, &set->level[2], "");
+		return;
+	}
+	v = cb_view_value(&j->view, row, who, vf, 1);
+	if (!who->entered && !known(&set->level[1], v) && set->t.level == 1) {
+		v = strchr(v, '\t') + 1;
+		cb_buf_printf(&j->value_text, "parent %s", v);
+		cb_buf_printf(&f->reason, "%.*s was never started by %s", (int)prefix->len - 1, prefix->s, v);
+		cb_explain_common(&f->expected, &set->level[1], prefix->s);
+		return;
+	}
+	v = strchr(cb_view_value(&j->view, row, who, vf, 0), '\t') + 1;
+	cb_buf_puts(&j->value_text, v);
+	cb_buf_printf(&f->reason, "%.*s was never started with such arguments: %s", (int)prefix->len - 1, prefix->s, v);
+	cb_explain_common(&f->expected, &set->level[0], prefix->s);
+}
+
+static void explain_value(struct cb_judge *j, const char *value, const struct cb_set *set, const struct cb_mfield *mf)
+{
+	struct cb_finding *f = &j->f;
+	const char *tab = strchr(value, '\t');
+	struct cb_buf *prefix = &j->subject_text;
+
+	cb_buf_reset(prefix);
+	if (tab)
+		cb_buf_put(prefix, value, tab + 1 - value);
+	cb_buf_reset(&j->value_text);
+	cb_buf_puts(&j->value_text, tab ? tab + 1 : value);
+	if (mf->kind == CB_FIELD_EXE)
+		cb_buf_printf(&f->reason, "program %s was never seen here", value);
+	else
+		cb_buf_printf(&f->reason, "%s %s was never seen %s", mf->name, j->value_text.s,
+			      tab ? "of this program" : "here");
+	cb_explain_common(&f->expected, &set->level[set->t.level], prefix->len ? prefix->s : "");
+}
+
+/* -1: the value is known, or the field is not judged; else the row's finding is made, or grows. */
+static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who, struct cb_subject *s,
+		     const struct cb_view_field *vf, bool first)
+{
+	struct cb_set *set = (size_t)vf->field < s->nset ? s->set[vf->field] : NULL;
+	const struct cb_mfield *mf = &j->model->field[vf->field];
+	const char *value;
+	int level;
+
+	if (!set || !set->t.scored)
+		return -1;
+	level = who->entered && set->t.level == 1 ? 2 : set->t.level;
+	value = cb_view_value(&j->view, row, who, vf, level);
+	if (!value || known(&set->level[level], value))
+		return -1;
+	if (!first) {
+		cb_buf_printf(&j->f.reason, "; %s %s is new, too", mf->name,
+			      strchr(value, '\t') ? strchr(value, '\t') + 1 : value);
+		return -1;
+	}
+	cb_buf_reset(&j->program_text);
+	cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
+	cb_buf_puts(&j->program_text, "");
+	finding(j, kind_of(mf, row->dataset->name), "set", mf->name, s, j->program_text.len ? j->program_text.s : "", "",
+		set->t.score);
+	if (vf->kind == CB_FIELD_ARGS) {
+		explain_args(j, row, who, vf, set);
+	} else {
+		/* explain_value() makes its own copies; value is scratch of the view */
+		explain_value(j, value, set, mf);
+	}
+	j->f.value = j->value_text.s;
+	return 0;
+}
+
+/* Sessions from outside are judged even if none was ever seen, as long as somebody looked for them. */
+static struct cb_set *entered_set(struct cb_judge *j, struct cb_subject *s, int field)
+{
+	struct cb_set *set = cb_subject_set(s, field);
+
+	if (!set->t.scored && !set->level[0].map.n) {
+		set->t.scored = true;
+		set->t.level = 0;
+		set->t.score = log10(2 * (ceil(s->days * 86400e9 / CB_BLOCK_NS) + 1));
+	}
+	return set;
+}
+
+static int judge_sets(struct cb_judge *j, const struct cb_row *row, const struct cb_view_set *vs,
+		      const struct cb_whose *who, const struct cont *c, struct cb_err *e)
+{
+	struct cb_subject *s = who->entered ? cb_model_find(j->model, CB_ENTERED) : c->subject;
+	bool first = true;
+	size_t i;
+
+	for (i = 0; s && i < vs->n; i++) {
+		if (vs->field[i].kind == CB_FIELD_CALLS || (who->entered && vs->field[i].kind != CB_FIELD_ARGS))
+			continue;
+		if (who->entered)
+			entered_set(j, s, vs->field[i].field);
+		if (judge_set(j, row, who, s, &vs->field[i], first) == 0)
+			first = false;
+	}
+	return first ? 0 : raise(j, row, c, e);
+}
+
+/* ---- sequences ---- */
+
+static struct cb_process_score *process_of(struct cb_judge *j, const struct cb_row *row, size_t *ret);
+
+static struct stream *stream_of(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who,
+				const struct cont *c)
+{
+	const char *key = cb_view_stream_key(&j->view, row);
+	size_t len = j->view.key.len;
+	struct stream *s = cb_recent_get(&j->streams, key, len);
+	struct cb_threshold *t;
+	struct cb_buf *b = &j->program_text;
+	int k;
+
+	if (s)
+		return s;
+	s = cb_xalloc(sizeof(*s));
+	cb_recent_put(&j->streams, key, len, s);
+	cb_buf_reset(b);
+	cb_shape_text(b, who->exe, strlen(who->exe));
+	s->name = cb_xstrdup(b->len ? b->s : "");
+	s->subject = c->subject;
+	s->program = cb_subject_find(c->subject, s->name);
+	s->hist.matched = CB_ORDER + 1;
+	s->expect = UINT64_MAX;
+	s->epoch = j->epoch;
+	for (k = 0; k < CB_SCALES; k++) {
+		t = s->program ? &s->program->window[k] : NULL;
+		s->limit[k] = t && t->scored ? ceil(t->score * cb_scale[k]) : UINT32_MAX;
+	}
+	if (j->scores)
+		process_of(j, row, &s->process)->program = s->program;
+	return s;
+}
+
+static void stream_break(struct stream *s)
+{
+	s->hist = (struct cb_history){ .matched = CB_ORDER + 1 };
+	memset(&s->recall, 0, sizeof(s->recall));
+	memset(s->quiet, 0, sizeof(s->quiet));
+}
+
+static int window_alarm(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
+			const struct cb_mfield *mf, int scale, struct cb_err *e)
+{
+	static const char *const name[CB_SCALES] = { "window20", "window200" };
+
+	s->quiet[scale] = cb_scale[scale];
+	finding(j, "syscall", name[scale], mf->name, s->subject, s->name, "", 0);
+	cb_explain_window(&j->f, &j->value_text, j->model, s->program, j->tokens, &s->recall, scale);
+	j->f.value = j->value_text.s;
+	return raise(j, row, c, e);
+}
+
+/* A call never seen of this program; of a program too seldom seen: never seen of the whole subject. */
+static int call_alarm(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
+		      const struct cb_view_field *vf, int word, struct cb_err *e)
+{
+	const struct cb_mfield *mf = &j->model->field[vf->field];
+	const struct cb_set *set = (size_t)vf->field < s->subject->nset ? s->subject->set[vf->field] : NULL;
+	const char *name = j->tokens->name.key[word];
+	bool own = s->program && s->program->calls_set.scored;
+
+	if (!set || (!own && (!set->t.scored || known(&set->level[1], name))))
+		return 0;
+	finding(j, "syscall", "calls", mf->name, s->subject, s->name, name, own ? s->program->calls_set.score : set->t.score);
+	cb_buf_printf(&j->f.reason, "%s was never called by %s", name, own ? "this program" : "any program here");
+	if (own) {
+		cb_buf_reset(&j->subject_text);
+		cb_buf_printf(&j->subject_text, "%s\t", s->name);
+		cb_explain_common(&j->f.expected, &set->level[0], j->subject_text.s);
+	} else {
+		cb_explain_common(&j->f.expected, &set->level[1], "");
+	}
+	cb_explain_calls(&j->f.calls, j->tokens, &s->recall);
+	return raise(j, row, c, e);
+}
+
+static void process_put(struct cb_process_score *p, const struct stream *s, unsigned cost)
+{
+	int k;
+
+	p->judged_calls++;
+	p->cost += cost;
+	for (k = 0; k < CB_SCALES; k++)
+		if (s->recall.w.sum[k] > p->max[k])
+			p->max[k] = s->recall.w.sum[k];
+}
+
+static int judge_calls(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
+		       const struct cb_view_field *vf, struct cb_err *e)
+{
+	const char *text = row->val[vf->column];
+	const struct cb_mfield *mf = &j->model->field[vf->field];
+	const struct cb_chain *chain = s->program ? s->program->chain : NULL;
+	struct cb_process_score *p = j->scores ? &j->process[s->process] : NULL;
+	static const uint64_t none[CB_SYMBOLS / 64];
+	const uint64_t *seen = s->program ? s->program->seen : none;
+	int id, err = 0, k;
+	unsigned x, cost;
+	uint64_t n = 0;
+
+	for (; (id = cb_tokens_next(j->tokens, &text)) >= 0; n++) {
+		x = j->tokens->symbol[id];
+		if (!x)
+			continue;
+		cost = chain ? cb_chain_next(chain, &s->hist, x) : 0;
+		s->recall.word[s->recall.w.at] = id;
+		cb_windows_put(&s->recall.w, cost);
+		if (p && chain)
+			process_put(p, s, cost);
+		if (__builtin_expect(!(seen[x / 64] >> x % 64 & 1), 0) && !err)
+			err = call_alarm(j, row, c, s, vf, id, e);
+		for (k = 0; k < CB_SCALES; k++) {
+			if (s->quiet[k])
+				s->quiet[k]--;
+			else if (__builtin_expect(s->recall.w.sum[k] >= s->limit[k], 0) && !err)
+				err = window_alarm(j, row, c, s, mf, k, e);
+		}
+	}
+	s->expect = s->expect == UINT64_MAX ? n : s->expect + n;
+	j->stats.calls += n;
+	if (p)
+		p->calls += n;
+	return err;
+}
+
+static int judge_sequence(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who,
+			  const struct cont *c, const struct cb_view_field *vf, struct cb_err *e)
+{
+	uint64_t first = cb_view_number(row, j->view.first, UINT64_MAX);
+	struct stream *s;
+
+	if (!cb_row_get(row, vf->column))
+		return 0;
+	s = stream_of(j, row, who, c);
+	if (first == UINT64_MAX ? s->epoch != j->epoch : s->expect != first)
+		stream_break(s);
+	s->epoch = j->epoch;
+	if (first != UINT64_MAX)
+		s->expect = first;
+	return judge_calls(j, row, c, s, vf, e);
+}
+
+/* ---- scores ---- */
+
+static const char *keep(struct cb_process_score *p, int i, const struct cb_row *row, int column)
+{
+	const char *s = cb_row_get(row, column);
+
+	return p->text[i] = cb_xstrdup(s ? s : "");
+}
+
+static struct cb_process_score *process_of(struct cb_judge *j, const struct cb_row *row, size_t *ret)
+{
+	const char *key = cb_view_process_key(&j->view, row);
+	struct cb_process_score *p;
+	bool made;
+
+	*ret = cb_strmap_add(&j->processes, key, strlen(key), &made);
+	if (*ret >= j->process_cap) {
+		j->process_cap = j->process_cap ? j->process_cap * 2 : 64;
+		j->process = cb_xrealloc(j->process, j->process_cap * sizeof(*j->process));
+	}
+	p = &j->process[*ret];
+	if (!made)
+		return p;
+	*p = (struct cb_process_score){ .c = { .time = row->time, .dataset = "cbtools.score", .kind = "event",
+					       .action = "", .boot_id = "", .runtime = "", .cgroup = "" } };
+	p->c.count = 1;
+	p->c.host_id = keep(p, 0, row, j->view.host);
+	p->c.cont_id = keep(p, 1, row, j->view.cont_id);
+	p->c.cont_name = keep(p, 2, row, j->view.cont_name);
+	p->c.image = keep(p, 3, row, j->view.image);
+	p->c.image_id = keep(p, 4, row, j->view.image_id);
+	p->c.comm = keep(p, 5, row, cb_names_id(j->view.names, "process.name"));
+	p->c.exe = keep(p, 6, row, j->view.exe);
+	p->c.pid = cb_view_number(row, j->view.pid, 0);
+	p->c.exec_id = cb_view_number(row, j->view.exec_id, 0);
+	return p;
+}
+
+/* ---- rows ---- */
+
+static struct cont *cont_of(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who)
+{
+	const char *key = cb_view_cont_key(&j->view, row, who);
+	size_t len = j->view.key.len;
+	struct cont *c = cb_recent_get(&j->conts, key, len);
+
+	if (c)
+		return c;
+	c = cb_xalloc(sizeof(*c));
+	c->key = cb_xstrdup(key);
+	cb_recent_put(&j->conts, key, len, c);
+	c->subject = cb_model_find(j->model, who->subject);
+	if (!c->subject)
+		say_once(j, "no baseline for %s (%s): not judged", who->cont, who->subject_name);
+	return c;
+}
+
+static void note_loss(struct cb_judge *j, uint64_t lost)
+{
+	if (!lost)
+		return;
+	j->epoch++;
+	j->stats.lost += lost;
+	j->lost_lately = (j->now < j->lost_until ? j->lost_lately : 0) + lost;
+	j->lost_until = j->now + LOSS_NS;
+}
+
+static bool skip(struct cb_judge *j, const struct cb_row *row, const struct cb_view_set *vs)
+{
+	const char *action = cb_row_get(row, j->view.action);
+
+	return vs->exec && (cb_row_get(row, j->view.error) || (action && !strcmp(action, "exit")));
+}
+
+int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
+{
+	const struct cb_view_set *vs;
+	struct cb_whose who;
+	struct cont *c;
+	const char *name;
+	size_t i;
+	int err;
+
+	if (row->time > j->now)
+		j->now = row->time;
+	cb_alarms_tick(j->alarms, j->now, false);
+	if (!cb_view_is_event(&j->view, row))
+		return 0;
+	j->stats.rows++;
+	if (!row->dataset) {
+		name = cb_row_get(row, cb_names_id(j->view.names, "event.dataset"));
+		j->stats.unknown++;
+		say_once(j, "rows of %s come without a schema row (%s): not judged", name ? name : "no dataset", row->file);
+		return 0;
+	}
+	cb_view_who(&j->view, row, &who);
+	note_loss(j, who.lost);
+	c = cont_of(j, row, &who);
+	vs = cb_view_set(&j->view, row->dataset);
+	if (!c->subject || skip(j, row, vs))
+		return 0;
+	err = judge_sets(j, row, vs, &who, c, e);
+	for (i = 0; i < vs->n && !err && !who.entered; i++)
+		if (vs->field[i].kind == CB_FIELD_CALLS)
+			err = judge_sequence(j, row, &who, c, &vs->field[i], e);
+	return err;
+}
+
+void cb_judge_end(struct cb_judge *j)
+{
+	j->stats.streams_dropped = j->streams.dropped;
+	cb_alarms_tick(j->alarms, j->now, true);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What was learned: in memory here, in a SQLite file by store.c.
+ *
+ * A subject is what containers share: an image (else its name, the container's name), or a label. It has
+ * programs (executable paths), each with the counts of its call sequences, and for every field of role SET
+ * the values seen. One more subject, CB_ENTERED, holds what was put into containers from outside.
+ */
+#ifndef CB_MODEL_H
+#define CB_MODEL_H
+#include "cb.h"
+#include "chain.h"
+#include "items.h"
+
+#define CB_MODEL_ID 0x63624d31 /* application_id: "cbM1" */
+#define CB_MODEL_VERSION 1
+#define CB_BLOCK_NS 10000000000ULL /* blocks whose maxima are kept: 10 s */
+#define CB_ENTERED "(entered)"
+#define CB_HOST "(host)"
+#define CB_TOP 64	   /* held-out windows kept whole, to be scored again when counts were added */
+#define CB_SUBJECTS_MAX 4096
+#define CB_PROGRAMS_MAX 256 /* of one subject */
+#define CB_FIELDS_MAX 256
+
+enum cb_state { CB_LEARNING, CB_WARN, CB_READY };
+const char *cb_state_name(enum cb_state s);
+
+struct cb_top {
+	uint32_t sum; /* of the window's costs */
+	uint8_t fold; /* left out of the costs */
+	uint8_t before; /* symbols of context in front of the window */
+	uint16_t len;
+	uint16_t sym[CB_ORDER + CB_WINDOW];
+};
+/* Block maxima of one scale, each scored by the model of the other folds. */
+struct cb_heldout {
+	struct cb_top *top; /* the largest, largest first; allocated when used */
+	uint32_t ntop;
+	uint32_t hist[256]; /* all others by mean cost */
+	uint32_t blocks;    /* all */
+};
+void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned window);
+void cb_heldout_sort(struct cb_heldout *h);
+
+struct cb_threshold {
+	bool scored;
+	double score;	/* alarm from here on; of a window: mean cost */
+	double per_day; /* what the history can carry, alarms a container-day */
+	double top, scale; /* of the held-out tail: largest and e-fold; turns a score into a probability */
+	uint32_t blocks; /* effective N */
+	uint32_t aside; /* blocks learned, but not thresholded by: what happens once */
+	int level;	/* of a SET field */
+};
+
+struct cb_program {
+	const char *path; /* the subject's map owns it */
+	struct cb_counts counts;
+	uint64_t calls;
+	uint32_t units, instances;
+	double mass;
+	enum cb_state state;
+	struct cb_heldout held[CB_SCALES];
+	struct cb_threshold window[CB_SCALES], calls_set;
+	uint64_t seen[CB_SYMBOLS / 64]; /* symbols it was seen to use */
+	struct cb_chain *chain;		/* when loaded to judge */
+};
+
+struct cb_set {
+	struct cb_items level[CB_LEVELS]; /* finest first */
+	struct cb_threshold t;
+};
+
+struct cb_subject {
+	const char *key; /* the model's map owns it */
+	char *name;
+	struct cb_strmap prog;
+	struct cb_program **program;
+	size_t cap;
+	uint64_t dropped; /* calls of programs beyond the limit */
+	struct cb_set **set; /* by field; NULL: nothing seen */
+	size_t nset;
+	uint32_t containers;
+	double days; /* container-days watched */
+};
+
+enum cb_field_kind {
+	CB_FIELD_VALUE, /* program + value, value */
+	CB_FIELD_EXE,	/* value */
+	CB_FIELD_ARGS,	/* of exec rows: program + arguments, parent + program, program */
+	CB_FIELD_CALLS, /* program + symbol, symbol */
+};
+int cb_levels(enum cb_field_kind k);
+struct cb_mfield {
+	char *dataset, *name; /* dataset "" for the columns all rows share */
+	enum cb_role role;
+	enum cb_field_kind kind;
+};
+
+struct cb_allow {
+	char *subject, *program, *field, *value;
+	uint64_t expires; /* UTC ns, 0: never */
+};
+
+struct cb_model {
+	unsigned order;
+	char *by;
+	double budget; /* alarms a container-day asked for */
+	struct cb_strmap sym; /* number 0 is symbol 1 */
+	struct cb_strmap subj;
+	struct cb_subject **subject;
+	size_t cap;
+	uint64_t dropped; /* rows of subjects beyond the limit */
+	struct cb_strmap fields;
+	struct cb_mfield field[CB_FIELDS_MAX];
+	struct cb_allow *allow;
+	size_t nallow;
+};
+
+struct cb_model *cb_model_new(void);
+struct cb_model *cb_model_free(struct cb_model *m);
+struct cb_subject *cb_model_subject(struct cb_model *m, const char *key, const char *name); /* adds; NULL: full */
+struct cb_subject *cb_model_find(const struct cb_model *m, const char *key);
+struct cb_program *cb_subject_program(struct cb_subject *s, const char *path); /* adds; NULL: full */
+struct cb_program *cb_subject_find(const struct cb_subject *s, const char *path);
+struct cb_set *cb_subject_set(struct cb_subject *s, int field); /* adds */
+int cb_model_field(struct cb_model *m, const char *dataset, const char *name, enum cb_role role); /* -1: full */
+/* Symbol of a name: adds while there is room, else CB_SYMBOL_OTHER. */
+unsigned cb_model_symbol(struct cb_model *m, const char *name, size_t len);
+const char *cb_model_symbol_name(const struct cb_model *m, unsigned symbol);
+bool cb_model_allowed(const struct cb_model *m, const char *subject, const char *program, const char *field,
+		      const char *value, uint64_t now);
+
+/* threshold.c: derives masses, states, levels and thresholds from counts and held-out maxima. */
+void cb_model_thresholds(struct cb_model *m);
+
+/* ---- store.c ---- */
+struct cb_source {
+	char *path, *hash; /* hash NULL: a pipe */
+	uint64_t rows, lost, first, last;
+};
+/* Whole, to learn on (counts, held-out windows), or to judge with (chains built, counts dropped). */
+int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb_err *e);
+/*
+ * Writes what was added since it was loaded, on top of the file it was loaded from (base NULL: a new one), aside
+ * and renamed, so that path is either the old or the new model. One batch of sources, to be forgotten together.
+ */
+int cb_model_save(struct cb_model *m, const char *path, const char *base, const struct cb_source *source, size_t n,
+		  struct cb_err *e);
+int cb_model_has_source(const char *path, const char *hash, bool *ret, struct cb_err *e);
+int cb_model_add_allow(const char *path, const struct cb_allow *a, const char *reason, struct cb_err *e);
+#endif

@@ -1,0 +1,34 @@
+-- A model of cbtools; see cbtools-model(5). Numbers of subject, program, field and symbol are their order.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE source (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, path TEXT NOT NULL, hash TEXT,
+	rows INTEGER NOT NULL, lost INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);
+CREATE TABLE subject (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+	containers INTEGER NOT NULL, days REAL NOT NULL, dropped INTEGER NOT NULL);
+CREATE TABLE program (id INTEGER PRIMARY KEY, subject INTEGER NOT NULL, path TEXT NOT NULL, calls INTEGER NOT NULL,
+	units INTEGER NOT NULL, instances INTEGER NOT NULL, mass REAL NOT NULL, state TEXT NOT NULL,
+	UNIQUE (subject, path));
+CREATE TABLE field (id INTEGER PRIMARY KEY, dataset TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+	UNIQUE (dataset, name));
+CREATE TABLE symbol (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+-- k: up to 6 symbols of 10 bits, the newest lowest, their number in the top 4 bits
+CREATE TABLE ngram (program INTEGER NOT NULL, k INTEGER NOT NULL, fold INTEGER NOT NULL, batch INTEGER NOT NULL,
+	n INTEGER NOT NULL, units INTEGER NOT NULL, PRIMARY KEY (program, k, fold, batch)) WITHOUT ROWID;
+CREATE TABLE item (subject INTEGER NOT NULL, field INTEGER NOT NULL, level INTEGER NOT NULL, value TEXT NOT NULL,
+	batch INTEGER NOT NULL, n INTEGER NOT NULL, units INTEGER NOT NULL, start INTEGER NOT NULL,
+	first INTEGER NOT NULL, last INTEGER NOT NULL,
+	PRIMARY KEY (subject, field, level, value, batch)) WITHOUT ROWID;
+CREATE TABLE dropped (subject INTEGER NOT NULL, field INTEGER NOT NULL, level INTEGER NOT NULL, n INTEGER NOT NULL,
+	PRIMARY KEY (subject, field, level)) WITHOUT ROWID;
+-- block maxima of held-out folds: hist counts all but the largest by mean cost, window holds those whole
+CREATE TABLE heldout (program INTEGER NOT NULL, scale INTEGER NOT NULL, blocks INTEGER NOT NULL, hist BLOB NOT NULL,
+	PRIMARY KEY (program, scale)) WITHOUT ROWID;
+CREATE TABLE heldout_top (program INTEGER NOT NULL, scale INTEGER NOT NULL, rank INTEGER NOT NULL,
+	sum INTEGER NOT NULL, fold INTEGER NOT NULL, before INTEGER NOT NULL, symbols BLOB NOT NULL,
+	PRIMARY KEY (program, scale, rank)) WITHOUT ROWID;
+-- detector: window20, window200, calls (of a program), set (of a subject and field)
+CREATE TABLE threshold (subject INTEGER NOT NULL, program INTEGER NOT NULL, field INTEGER NOT NULL,
+	detector TEXT NOT NULL, scored INTEGER NOT NULL, score REAL NOT NULL, per_day REAL NOT NULL, top REAL NOT NULL,
+	scale REAL NOT NULL, blocks INTEGER NOT NULL, aside INTEGER NOT NULL, level INTEGER NOT NULL,
+	PRIMARY KEY (subject, program, field, detector)) WITHOUT ROWID;
+CREATE TABLE allow (id INTEGER PRIMARY KEY, subject TEXT NOT NULL, program TEXT NOT NULL, field TEXT NOT NULL,
+	value TEXT NOT NULL, reason TEXT NOT NULL, expires INTEGER NOT NULL, added INTEGER NOT NULL);

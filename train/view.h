@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A row as learning and judging see it: whose it is, and which of its values are learned. */
+#ifndef CB_VIEW_H
+#define CB_VIEW_H
+#include "model.h"
+#include "reader.h"
+
+struct cb_view_field {
+	int column; /* id of the row's value */
+	int field;  /* of the model */
+	enum cb_field_kind kind;
+};
+/* What one dataset means to the model; made once. */
+struct cb_view_set {
+	const struct cb_dataset *dataset;
+	struct cb_view_field *field;
+	size_t n;
+	bool exec; /* cbtools.exec: ends and failures say nothing new */
+};
+struct cb_view {
+	struct cb_names *names;
+	struct cb_model *model;
+	bool learn; /* fields new to the model are added */
+	struct cb_view_set *set;
+	size_t n;
+	int kind, action, lost, count, host, cont_id, cont_name, image, image_id, label, pid, tid, creation, exec_id, exe, entered,
+		vpid, parent, first, error;
+	struct cb_buf key, value, shape; /* scratch of the current row */
+};
+
+struct cb_whose {
+	const char *subject, *subject_name; /* key of the model and what to show */
+	const char *cont;		    /* name, id or CB_HOST */
+	const char *exe;		    /* "" when the row does not say */
+	bool entered;
+	uint64_t lost, count;
+};
+
+void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m, bool learn);
+void cb_view_done(struct cb_view *v);
+const struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d);
+/* Pointers live as long as the row. */
+void cb_view_who(struct cb_view *v, const struct cb_row *row, struct cb_whose *ret);
+/* Keys, valid until the next call: of the container, the process, the thread's stream. */
+const char *cb_view_cont_key(struct cb_view *v, const struct cb_row *row, const struct cb_whose *who);
+const char *cb_view_process_key(struct cb_view *v, const struct cb_row *row);
+const char *cb_view_stream_key(struct cb_view *v, const struct cb_row *row);
+/* Value of a SET field at a level, NULL: none; valid until the next call. */
+const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const struct cb_whose *who,
+			  const struct cb_view_field *f, int level);
+
+bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row);
+uint64_t cb_view_number(const struct cb_row *row, int column, uint64_t absent);
+#endif
