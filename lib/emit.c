@@ -153,6 +153,7 @@ void cb_emit_meta(struct cb_run *run, const char *kind)
 
 	fill_host(run, &c);
 	c.kind = kind;
+	c.count = 0; /* counts are of events */
 	c.time = cb_now_utc();
 	c.seen = run->stats.seen + run->residual;
 	c.sent = run->sent;

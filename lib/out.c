@@ -37,7 +37,8 @@ static int fail(const struct cb_out *o, int err, struct cb_err *e)
 	if (o->dropped)
 		return cb_fail(e, -err, "%s: cannot write: %s; %lu rows wait, %lu are lost", name, strerror(err),
 			       o->waiting, o->dropped);
-	return cb_fail(e, -err, "%s: cannot write: %s; %lu rows not written", name, strerror(err), o->waiting);
+	return cb_fail(e, -err, "%s: cannot write: %s; %lu row%s not written", name, strerror(err), o->waiting,
+		       o->waiting == 1 ? "" : "s");
 }
 
 static int open_path(struct cb_out *o, int flags, struct cb_err *e)

@@ -192,7 +192,7 @@ static int wait_ms(const struct times *t, uint64_t now, bool more)
 static int loop(struct cb_run *run, struct times *t)
 {
 	struct epoll_event ev[4];
-	int err = 0;
+	int err = 0, out;
 
 	while (!err) {
 		uint64_t now = boot_ns();
@@ -207,8 +207,9 @@ static int loop(struct cb_run *run, struct times *t)
 		if (err < 0)
 			break;
 		err = due(run, t, boot_ns());
-		if (cb_output_flush(run))
-			return -EPIPE;
+		out = cb_output_flush(run);
+		if (out)
+			return out;
 	}
 	return err < 0 ? err : 0;
 }
@@ -246,8 +247,9 @@ static int live(struct cb_run *run)
 	err = cb_probe_tasks(run);
 	if (err)
 		return err;
-	if (cb_output_flush(run))
-		return -EPIPE;
+	err = cb_output_flush(run);
+	if (err)
+		return err;
 	say_if_none(run);
 	t.start = t.begun = boot_ns();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
