@@ -96,13 +96,18 @@ static bool quotes_open(const char *s, size_t len)
 /* Follows a quoted cell over its newlines. */
 static int whole_row(struct cb_reader *r, char **s, size_t *len, struct cb_err *e)
 {
+	bool open = quotes_open(*s, *len);
 	struct cb_err why = {};
+	size_t seen;
 	int err;
 
-	while (quotes_open(*s, *len)) {
+	while (open) {
+		seen = *len;
 		err = r->csv.single ? 0 : cb_reader_more(r, s, len, &why);
-		if (err == 1)
+		if (err == 1) {
+			open ^= quotes_open(*s + seen, *len - seen);
 			continue;
+		}
 		if (err && err != -EINVAL)
 			return cb_fail(e, err, "%s", why.text);
 		if (!r->csv.single)

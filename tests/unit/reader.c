@@ -203,6 +203,33 @@ static void csv_rows(void **state)
 	CHECK("a,a\n1,2\n3,\n", "a=2\n\n"); /* the last of a name holds */
 }
 
+/* A cell of 300,007 lines; and a quote that is never closed costs one line, not the rest, and no hours. */
+static void csv_newlines(void **state)
+{
+	struct cb_buf b = {};
+	char *got;
+	int errors = 0, rows = 0;
+
+	for (int closed = 0; closed < 2; closed++) {
+		cb_buf_reset(&b);
+		cb_buf_puts(&b, "a,b\n1,\"x");
+		for (int i = 0; i < 300007; i++)
+			cb_buf_puts(&b, closed ? "\n" : "\n1,2");
+		cb_buf_puts(&b, closed ? "\"\n3,4\n" : "\n3,4\n");
+		got = read_all(b.s, b.len);
+		if (closed) {
+			assert_int_equal(strlen(got), strlen("a=1|b=x\na=3|b=4\n") + 4 * 300007);
+		} else {
+			for (char *p = got; *p; p = strchr(p, '\n') + 1)
+				*p == '!' ? errors++ : rows++;
+			assert_int_equal(errors, 1);
+			assert_int_equal(rows, 300008);
+		}
+		free(got);
+	}
+	cb_buf_free(&b);
+}
+
 static void csv_headers(void **state)
 {
 	CHECK("a,b\n1,2\na,b\n3,4\n", "a=1|b=2\na=3|b=4\n");
@@ -393,6 +420,7 @@ static void open_errors(void **state)
 		chmod(path, 0);
 		assert_int_equal(cb_reader_open(&r, names, path, &e), -EACCES);
 		assert_non_null(strstr(e.text, "cannot open: Permission denied"));
+		chmod(path, 0600);
 	}
 	assert_null(r);
 	cb_names_free(names);
@@ -483,7 +511,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_rows),   cmocka_unit_test(json_text),    cmocka_unit_test(json_arrays),
 		cmocka_unit_test(json_bad),    cmocka_unit_test(json_deep),    cmocka_unit_test(long_line),
-		cmocka_unit_test(many_columns), cmocka_unit_test(csv_rows),    cmocka_unit_test(csv_headers),
+		cmocka_unit_test(many_columns), cmocka_unit_test(csv_rows), cmocka_unit_test(csv_newlines),    cmocka_unit_test(csv_headers),
 		cmocka_unit_test(csv_bad),     cmocka_unit_test(garbage),      cmocka_unit_test(schema_rows),
 		cmocka_unit_test(zstd_whole),  cmocka_unit_test(zstd_cut),     cmocka_unit_test(zstd_bad),
 		cmocka_unit_test(open_errors), cmocka_unit_test(pipe_rows),    cmocka_unit_test(event_errors),

@@ -241,8 +241,8 @@ static void write_rows(const struct cb_schema *s, enum cb_format format, const c
 {
 	struct cb_common c = { .kind = "schema", .time = cb_now_utc() };
 	struct cb_err e = {};
-	struct cb_writer *w;
-	struct cb_out *out;
+	struct cb_writer *w = NULL;
+	struct cb_out *out = NULL;
 
 	if (cb_out_open(&out, path, &e) || cb_writer_open(&w, format, out, s, NULL, &e))
 		fail_msg("%s", e.text);
