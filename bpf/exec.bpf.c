@@ -10,7 +10,6 @@
 enum { EXEC_START = 0x000, EXEC_EXIT = 0x100, EXEC_FAILED = 0x200 };
 
 const volatile bool want_args = true;
-const volatile long nr_execve = -2, nr_execveat = -2; /* of this machine */
 
 #define CB_STATE_DATA                                                                                                  \
 	const char *asked; /* execve's file and arguments as given, from its entry to its return */                    \
@@ -178,7 +177,7 @@ static __always_inline void exec_ended(struct cb_state *s, struct task_struct *t
 	send(r, 0);
 }
 
-/* -x: the two calls' own tracepoints, so that nothing else pays; where tracefs is not mounted, all calls' */
+/* -x: the two calls' own tracepoints, so that nothing else pays */
 static __always_inline int asked(const char *file, const char *const *argv)
 {
 	struct cb_state *s = cb_current();
@@ -253,28 +252,4 @@ SEC("tp/syscalls/sys_exit_execveat")
 int failed_execveat(struct trace_event_raw_sys_exit *ctx)
 {
 	return failed(ctx->ret);
-}
-
-SEC("tp_btf/sys_enter")
-int BPF_PROG(failed_any_enter, struct pt_regs *regs, long id)
-{
-	if (id == nr_execve)
-		return asked((const char *)PT_REGS_PARM1_CORE_SYSCALL(regs),
-			     (const char *const *)PT_REGS_PARM2_CORE_SYSCALL(regs));
-	if (id == nr_execveat)
-		return asked((const char *)PT_REGS_PARM2_CORE_SYSCALL(regs),
-			     (const char *const *)PT_REGS_PARM3_CORE_SYSCALL(regs));
-	return 0;
-}
-
-SEC("tp_btf/sys_exit")
-int BPF_PROG(failed_any, struct pt_regs *regs, long ret)
-{
-#if defined(__TARGET_ARCH_x86)
-	long id = regs->orig_ax;
-#else
-	long id = BPF_CORE_READ(regs, syscallno);
-#endif
-
-	return id == nr_execve || id == nr_execveat ? failed(ret) : 0;
 }

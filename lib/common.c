@@ -68,7 +68,7 @@ bool cb_common_empty(const struct cb_field *f, const struct cb_common *c)
 	case AT(end): return !c->end;
 	case AT(duration): return !c->duration;
 	case AT(count): return !c->count;
-	case AT(lost): return !c->lost;
+	case AT(lost): return !c->lost && !sums_up(c);
 	case AT(truncated): return !c->truncated;
 	case AT(pid):
 	case AT(comm):

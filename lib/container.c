@@ -227,6 +227,7 @@ struct cb_cont *cb_conts_add(struct cb_conts *c, uint64_t key, uint32_t pid, con
 	k->cont.key = key;
 	k->cont.pid = pid;
 	k->cont.since = since;
+	k->cont.wanted = true; /* until a filter says otherwise */
 	k->cont.cgroup = cgroup_of(c, pid, cgroup);
 	k->added = boot_now();
 	resolve(c, k);

@@ -30,21 +30,35 @@ int cb_run_ring(struct cb_run *run, size_t bytes)
 }
 
 /* Tasks of a container that nobody wants need not be recorded: the iterator marks them. */
-static void mark_unwanted(struct cb_run *run, const struct cb_cont *c)
+static int mark_unwanted(struct cb_cont *c, void *arg)
 {
-	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_unwanted");
+	struct cb_run *run = arg;
+	bool wanted = cb_filter_cont(run->opt.filter, c);
 	__u8 yes = 1;
 
-	if (m && !cb_filter_cont(run->opt.filter, c))
-		bpf_map_update_elem(bpf_map__fd(m), &c->key, &yes, BPF_ANY);
+	if (wanted == c->wanted || run->unwanted < 0)
+		return 0;
+	c->wanted = wanted;
+	if (wanted)
+		bpf_map_delete_elem(run->unwanted, &c->key);
+	else
+		bpf_map_update_elem(run->unwanted, &c->key, &yes, BPF_ANY);
+	return 0;
 }
 
 static void take_life(struct cb_run *run, const struct cb_life *l, size_t len)
 {
-	const struct cb_cont *c = cb_who_life(run->who, l, len);
+	struct cb_cont *c = cb_who_life(run->who, l, len);
 
 	if (c)
-		mark_unwanted(run, c);
+		mark_unwanted(c, run);
+}
+
+/* Names come late or change, and with them what is wanted. */
+void cb_probe_refresh(struct cb_run *run)
+{
+	cb_who_refresh(run->who);
+	cb_conts_each(cb_who_conts(run->who), mark_unwanted, run);
 }
 
 static int on_life(void *ctx, void *data, size_t len)
@@ -176,13 +190,16 @@ int cb_probe_tasks(struct cb_run *run)
 
 static int attach_one(struct cb_run *run, struct bpf_program *p, struct bpf_link **ret)
 {
-	struct bpf_link *l = bpf_program__attach(p);
-	int err = l ? 0 : -errno;
+	const char *section = bpf_program__section_name(p);
+	struct bpf_link *l;
+	int err;
 
+	if (!strncmp(section, "tp/", 3))
+		return cb_attach_tracepoint(p, section + 3, ret, &run->err);
+	l = bpf_program__attach(p);
+	err = l ? 0 : -errno;
 	if (err)
-		return cb_fail(&run->err, err, "cannot attach %s (%s): %s%s", bpf_program__name(p),
-			       bpf_program__section_name(p), strerror(-err),
-			       err == -ENOENT ? "; is tracefs mounted on /sys/kernel/tracing?" : "");
+		return cb_fail(&run->err, err, "cannot attach %s (%s): %s", bpf_program__name(p), section, strerror(-err));
 	*ret = l;
 	return 0;
 }
@@ -229,6 +246,9 @@ static int ring_fd(struct cb_run *run, const char *name)
 
 static int open_rings(struct cb_run *run)
 {
+	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_unwanted");
+
+	run->unwanted = m ? bpf_map__fd(m) : -1;
 	run->lives = ring_buffer__new(ring_fd(run, "cb_lives"), on_life, run, NULL);
 	run->events = ring_buffer__new(ring_fd(run, "cb_events"), on_record, run, NULL);
 	if (!run->lives || !run->events)

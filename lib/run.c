@@ -160,7 +160,7 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 		err = tick(run, t, now);
 	} else if (now >= t->tasks) {
 		err = cb_probe_tasks(run);
-		cb_conts_refresh(cb_who_conts(run->who));
+		cb_probe_refresh(run);
 	}
 	if (now >= t->tasks) {
 		cb_clock_sync();

@@ -36,6 +36,7 @@ struct cb_cont *cb_who_guess(struct cb_who *w, const struct cb_head *h); /* as a
 const char *cb_who_exe(struct cb_who *w, const struct cb_head *h);	 /* NULL: not told of (yet) */
 const char *cb_who_guess_exe(struct cb_who *w, const struct cb_head *h); /* by /proc; "" if it is gone */
 struct cb_conts *cb_who_conts(struct cb_who *w);
+void cb_who_refresh(struct cb_who *w); /* names that came late or changed */
 
 /* kernel.c: what this kernel has, and the constants of task.bpf.h */
 int cb_kernel_check(struct cb_err *e);
@@ -44,6 +45,10 @@ int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, s
 bool cb_kernel_nested(void); /* the tool runs in a pid namespace of its own */
 uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
 int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e); /* sums over CPUs */
+
+/* tracefs.c: path is CATEGORY/NAME */
+bool cb_has_tracepoint(const char *path);
+int cb_attach_tracepoint(struct bpf_program *p, const char *path, struct bpf_link **ret, struct cb_err *e);
 
 /* replay.c: -r */
 int cb_replay(struct cb_run *run);
@@ -56,6 +61,7 @@ int cb_probe_start(struct cb_run *run);
 int cb_probe_lives(struct cb_run *run);  /* reads the ring of life records */
 int cb_probe_drain(struct cb_run *run);  /* life records, then records */
 int cb_probe_tasks(struct cb_run *run);  /* a pass of the iterator, the rings, then its peeks */
+void cb_probe_refresh(struct cb_run *run); /* names of containers, and which are wanted */
 void cb_probe_detach(struct cb_run *run); /* nothing new from here; the iterator still works */
 void cb_probe_free(struct cb_run *run);
 
@@ -82,7 +88,7 @@ struct cb_run {
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[32];
 	int nlinks;
-	int epoll, signals;
+	int epoll, signals, unwanted; /* unwanted: map */
 	struct cb_buf peeks;
 	uint64_t sent, filtered, residual; /* residual: seen by a peek, not yet counted by the kernel */
 	struct cb_stats stats;

@@ -129,6 +129,22 @@ struct cb_cont *cb_who_life(struct cb_who *w, const struct cb_life *l, size_t le
 	return c;
 }
 
+/* The engine's files may come after the first exec, if only just. */
+static int look_again(struct cb_cont *c, void *arg)
+{
+	struct cb_who *w = arg;
+
+	if (!c->gone && !strcmp(c->runtime, "unknown"))
+		cb_conts_add(w->conts, c->key, c->pid, c->cgroup, c->since);
+	return 0;
+}
+
+void cb_who_refresh(struct cb_who *w)
+{
+	cb_conts_each(w->conts, look_again, w);
+	cb_conts_refresh(w->conts);
+}
+
 struct cb_cont *cb_who_cont(struct cb_who *w, const struct cb_head *h)
 {
 	return h->cont ? cb_conts_get(w->conts, h->cont) : NULL;

@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* cexecsnoop: what containers start, and how it ends. */
-#include <unistd.h>
 #include "cb.h"
 #include "exec.h"
 #include "exec.skel.h"
 
 CB_SKEL(exec)
 
-/* Of the programs that take failed execs: by the calls' own tracepoints, or by those of all calls. */
-static int choose_failed(struct cb_run *run, bool own, bool any)
-{
-	static const char *const owns[] = { "failed_execve", "failed_execve_enter", "failed_execveat",
-					    "failed_execveat_enter" };
-	static const char *const anys[] = { "failed_any", "failed_any_enter" };
-	int err = 0;
-
-	for (size_t i = 0; !err && i < sizeof(owns) / sizeof(owns[0]); i++)
-		err = cb_run_program(run, owns[i], own);
-	for (size_t i = 0; !err && i < sizeof(anys) / sizeof(anys[0]); i++)
-		err = cb_run_program(run, anys[i], any);
-	return err;
-}
-
 static int setup(struct cb_run *run, void *skel)
 {
-	bool own = !access("/sys/kernel/tracing/events/syscalls", F_OK) ||
-		   !access("/sys/kernel/debug/tracing/events/syscalls", F_OK);
+	static const char *const failed[] = { "failed_execve", "failed_execve_enter", "failed_execveat",
+					      "failed_execveat_enter" };
 	struct exec_bpf *s = skel;
+	int err = 0;
 
 	s->rodata->want_args = cb_run_args(run);
-	s->rodata->nr_execve = cb_syscall_number("execve");
-	s->rodata->nr_execveat = cb_syscall_number("execveat");
-	return choose_failed(run, cb_run_failed(run) && own, cb_run_failed(run) && !own);
+	for (size_t i = 0; !err && i < sizeof(failed) / sizeof(failed[0]); i++)
+		err = cb_run_program(run, failed[i], cb_run_failed(run));
+	return err;
 }
 
 static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
