@@ -152,6 +152,9 @@ static int raise(struct cb_judge *j, const struct cb_row *row, const struct cont
 {
 	uint64_t lost = j->now < j->lost_until ? j->lost_lately : 0;
 
+	if (j->scores)
+		return 0;
+
 	if (lost)
 		cb_buf_printf(&j->f.reason, " (%llu rows were lost shortly before: it may be their gap)",
 			      (unsigned long long)lost);
@@ -417,13 +420,14 @@ static int judge_calls(struct cb_judge *j, const struct cb_row *row, const struc
 }
 
 static int judge_sequence(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who,
-			  const struct cont *c, const struct cb_view_field *vf, struct cb_err *e)
+			  const struct cont *c, struct cb_view_field *vf, struct cb_err *e)
 {
 	uint64_t first = cb_view_number(row, j->view.first, UINT64_MAX);
 	struct stream *s;
 
 	if (!cb_row_get(row, vf->column))
 		return 0;
+	vf->with++;
 	s = stream_of(j, row, who, c);
 	if (first == UINT64_MAX ? s->epoch != j->epoch : s->expect != first)
 		stream_break(s);
@@ -509,7 +513,7 @@ static bool skip(struct cb_judge *j, const struct cb_row *row, const struct cb_v
 
 int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 {
-	const struct cb_view_set *vs;
+	struct cb_view_set *vs;
 	struct cb_whose who;
 	struct cont *c;
 	const char *name;
@@ -517,7 +521,7 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	int err;
 
 	if (row->time > j->now)
-		j->now = row->time;
+		j->now = j->stats.last = row->time;
 	cb_alarms_tick(j->alarms, j->now, false);
 	if (!cb_view_is_event(&j->view, row))
 		return 0;
@@ -534,6 +538,7 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	vs = cb_view_set(&j->view, row->dataset);
 	if (!c->subject || skip(j, row, vs))
 		return 0;
+	vs->rows += !who.entered;
 	err = judge_sets(j, row, vs, &who, c, e);
 	for (i = 0; i < vs->n && !err && !who.entered; i++)
 		if (vs->field[i].kind == CB_FIELD_CALLS)
@@ -545,4 +550,9 @@ void cb_judge_end(struct cb_judge *j)
 {
 	j->stats.streams_dropped = j->streams.dropped;
 	cb_alarms_tick(j->alarms, j->now, true);
+}
+
+int cb_judge_missing(const struct cb_judge *j, struct cb_err *e)
+{
+	return cb_view_missing(&j->view, e);
 }

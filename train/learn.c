@@ -168,7 +168,7 @@ static struct stream *stream_of(struct cb_learn *l, const struct cb_row *row, co
 }
 
 static void learn_sequence(struct cb_learn *l, const struct cb_row *row, const struct cb_whose *who, struct cont *c,
-			   const struct cb_view_field *f)
+			   struct cb_view_field *f)
 {
 	const char *text = cb_row_get(row, f->column);
 	uint64_t first = cb_view_number(row, l->view.first, UINT64_MAX), n = 0;
@@ -178,6 +178,7 @@ static void learn_sequence(struct cb_learn *l, const struct cb_row *row, const s
 
 	if (!text)
 		return;
+	f->with++;
 	s = stream_of(l, row, who, c);
 	if (!s->subject) {
 		c->subject->dropped++;
@@ -205,7 +206,7 @@ static bool says_end(struct cb_learn *l, const struct cb_row *row, const struct 
 
 void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 {
-	const struct cb_view_set *vs;
+	struct cb_view_set *vs;
 	struct cb_whose who;
 	struct cont *c;
 	size_t i;
@@ -240,6 +241,7 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 	}
 	if (vs->exec && cb_row_get(row, l->view.error))
 		return;
+	vs->rows += !who.entered;
 	if (who.entered)
 		l->stats.entered++;
 	learn_sets(l, row, vs, &who, c);
@@ -281,4 +283,9 @@ void cb_learn_absorb(struct cb_learn *l)
 	/* streams that go on begin anew; numbers of their processes are free again */
 	cb_strmap_free(&l->streams);
 	cb_strmap_free(&l->processes);
+}
+
+int cb_learn_missing(const struct cb_learn *l, struct cb_err *e)
+{
+	return cb_view_missing(&l->view, e);
 }

@@ -28,5 +28,7 @@ struct cb_learn *cb_learn_new(struct cb_model *m, struct cb_names *names, bool l
 struct cb_learn *cb_learn_free(struct cb_learn *l); /* not the model */
 void cb_learn_row(struct cb_learn *l, const struct cb_row *row);
 void cb_learn_absorb(struct cb_learn *l); /* and thresholds */
+/* -EINVAL if rows of a dataset lacked what should be learned of them. */
+int cb_learn_missing(const struct cb_learn *l, struct cb_err *e);
 const struct cb_learn_stats *cb_learn_stats(const struct cb_learn *l);
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "view.h"
@@ -80,10 +81,10 @@ static void set_add(struct cb_view *v, struct cb_view_set *s, const char *datase
 	if (field < 0)
 		return;
 	s->field = cb_xrealloc(s->field, (s->n + 1) * sizeof(*s->field));
-	s->field[s->n++] = (struct cb_view_field){ cb_names_id(v->names, name), field, v->model->field[field].kind };
+	s->field[s->n++] = (struct cb_view_field){ cb_names_id(v->names, name), field, v->model->field[field].kind, 0 };
 }
 
-const struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
+struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
 {
 	struct cb_view_set *s;
 	size_t i;
@@ -205,6 +206,7 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 	if (!*value && f->kind != CB_FIELD_ARGS)
 		return NULL;
 	cb_buf_reset(b);
+	cb_buf_puts(b, "");
 	if (f->kind != CB_FIELD_EXE && (level == 0 || f->kind == CB_FIELD_ARGS)) {
 		cb_shape_text(b, who->exe, strlen(who->exe));
 		if (f->kind == CB_FIELD_ARGS && level == 2)
@@ -220,4 +222,20 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 		cb_shape_text(b, value, strlen(value));
 	}
 	return b->s;
+}
+
+int cb_view_missing(const struct cb_view *v, struct cb_err *e)
+{
+	const struct cb_view_set *s;
+	size_t i, k;
+
+	for (i = 0; i < v->n; i++) {
+		s = &v->set[i];
+		for (k = 0; k < s->n && s->rows; k++)
+			if (!s->field[k].with && s->field[k].kind == CB_FIELD_CALLS)
+				return cb_fail(e, -EINVAL, "%s: expected a column %s, which is learned of it, got %llu rows without",
+					       s->dataset->name, cb_names_name(v->names, s->field[k].column),
+					       (unsigned long long)s->rows);
+	}
+	return 0;
 }

@@ -9,12 +9,14 @@ struct cb_view_field {
 	int column; /* id of the row's value */
 	int field;  /* of the model */
 	enum cb_field_kind kind;
+	uint64_t with; /* rows that had it */
 };
 /* What one dataset means to the model; made once. */
 struct cb_view_set {
 	const struct cb_dataset *dataset;
 	struct cb_view_field *field;
 	size_t n;
+	uint64_t rows;
 	bool exec; /* cbtools.exec: ends and failures say nothing new */
 };
 struct cb_view {
@@ -38,7 +40,7 @@ struct cb_whose {
 
 void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m, bool learn);
 void cb_view_done(struct cb_view *v);
-const struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d);
+struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d);
 /* Pointers live as long as the row. */
 void cb_view_who(struct cb_view *v, const struct cb_row *row, struct cb_whose *ret);
 /* Keys, valid until the next call: of the container, the process, the thread's stream. */
@@ -50,5 +52,7 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 			  const struct cb_view_field *f, int level);
 
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row);
+/* -EINVAL if a dataset's rows never had a column that is learned of it. */
+int cb_view_missing(const struct cb_view *v, struct cb_err *e);
 uint64_t cb_view_number(const struct cb_row *row, int column, uint64_t absent);
 #endif
