@@ -31,7 +31,7 @@ LIB := $(patsubst %.c,$(O)/%.o,$(wildcard lib/*.c)) $(O)/schemas.o
 TRAIN := $(patsubst %.c,$(O)/%.o,$(wildcard train/*.c))
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/*.c))
 HELPER := $(patsubst tests/helpers/%.c,$(O)/tests/helpers/%,$(wildcard tests/helpers/*.c))
-BENCH := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 MAN := $(patsubst man/%.in,$(O)/man/%,$(wildcard man/*.in))
 
@@ -100,13 +100,20 @@ $(UNIT): $(O)/tests/%: tests/unit/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/test
 $(HELPER): $(O)/tests/helpers/%: tests/helpers/%.c | $(O)/tests/helpers/
 	$(CC) -D_GNU_SOURCE -O1 -static $(WARN) $< -lpthread -o $@
 
-$(BENCH): $(O)/tests/bench/%: tests/bench/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/tests/bench/ $(BPF:%=$(O)/%.skel.h)
+$(O)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c $(O)/vmlinux.h | $(O)/tests/bench/
+	$(CLANG) -O2 -g -Wall -Werror -mcpu=v3 -target bpf -I$(O) -c $< -o $@
+
+$(O)/tests/bench/empty.skel.h: $(O)/tests/bench/empty.bpf.o
+	$(BPFTOOL) gen skeleton $< name empty_bpf > $@
+
+$(BENCH): $(O)/tests/bench/%: tests/bench/%.c $(O)/libcbtrain.a $(O)/libcb.a $(O)/tests/bench/empty.skel.h \
+		$(BPF:%=$(O)/%.skel.h) | $(O)/tests/bench/
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
 
 $(FUZZ): $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/libcbtrain.a $(O)/libcb.a | $(O)/tests/fuzz/
 	$(CLANG) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer,address $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
 
-$(O)/man/%: man/%.in scripts/mkman $(O)/%.dump | $(O)/man/
+$(O)/man/%: man/%.in scripts/mkman Makefile $(TOOL:%=$(O)/%) | $(O)/man/
 	scripts/mkman $< $(O) > $@
 
 %/:
@@ -122,6 +129,9 @@ check: bootstrap
 demo: bootstrap
 	$(MAKE) tools $(HELPER)
 	O=$(O) scripts/demo
+
+bench: tools $(BENCH)
+	O=$(O) tests/bench/run
 
 bench-adfa: tools
 	@test -n "$(ADFA)" || { echo 'usage: make bench-adfa ADFA=FILE.zip' >&2; exit 64; }

@@ -97,6 +97,12 @@ struct cb_event {
 extern const struct cb_schema *const cb_schemas[]; /* all of them, NULL at the end; generated */
 const struct cb_schema *cb_schema_find(const char *name_or_dataset);
 
+/* ---- man pages: sections in man(7), from the tables ---- */
+void cb_man_options(const struct argp_option *all, FILE *to);
+void cb_man_fields(const struct cb_schema *s, FILE *to);
+void cb_man_common(FILE *to);
+void cb_man_examples(const char *lines, FILE *to);
+
 /* ---- containers ---- */
 /* Opaque here; see container.h. */
 struct cb_conts;
@@ -139,6 +145,8 @@ struct cb_tool {
 	const char *args;			/* "[INTERVAL [COUNT]]" or NULL: none */
 	const char *doc, *examples;		/* examples: lines of the man page, run by a test */
 	const struct cb_schema *schema[4];	/* by cb_head.kind; the first unless cb_run_schema() says otherwise */
+	const char *streams;			/* what cbrecord and cbwatch run, a line each: dataset and options
+						 * ("sequence -S"); "": nothing; NULL: the first schema, no options */
 	const struct cb_skel *skel;
 	const struct argp_option *option;	/* beyond the common ones; keys from CB_KEY_TOOL up */
 	uint64_t interval_ns;			/* default of -i; 0: no interval, and no -i */

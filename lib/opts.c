@@ -35,7 +35,7 @@ static const struct argp_option common[] = {
 	{ NULL, 0, NULL, 0, "Other:", 5 },
 	{ "verbose", 'v', NULL, 0, "say more on stderr; twice: libbpf's messages too", 5 },
 	{ "quiet", 'q', NULL, 0, "no remarks on stderr but errors", 5 },
-	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 5 },
+	{ "dump", KEY_DUMP, "WHAT", OPTION_HIDDEN, NULL, 5 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -197,7 +197,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->quiet = true;
 		break;
 	case KEY_DUMP:
-		o->dump_man = true;
+		o->dump = arg;
 		break;
 	case ARGP_KEY_ARG:
 		return parse_positional(state, run, arg);
@@ -248,71 +248,28 @@ int cb_opts_parse(struct cb_run *run, int argc, char **argv)
 	return 0;
 }
 
-/* roff: a leading dot or quote and every backslash and hyphen want care */
-static void roff(FILE *to, const char *s)
-{
-	if (*s == '.' || *s == '\'')
-		fputs("\\&", to);
-	for (; *s; s++) {
-		if (*s == '\\')
-			fputs("\\e", to);
-		else if (*s == '-')
-			fputs("\\-", to);
-		else
-			fputc(*s, to);
-	}
-}
-
-static void dump_option(const struct argp_option *o, FILE *to)
-{
-	fputs(".TP\n.B ", to);
-	if (o->key < 0x80 && isalnum(o->key))
-		fprintf(to, "\\-%c%s", o->key, o->name ? ", " : "");
-	if (o->name) {
-		fputs("\\-\\-", to);
-		roff(to, o->name);
-	}
-	if (o->arg)
-		fprintf(to, "%s\\fI%s\\fR%s", o->flags & OPTION_ARG_OPTIONAL ? "[=" : "=", o->arg,
-			o->flags & OPTION_ARG_OPTIONAL ? "]" : "");
-	fputc('\n', to);
-	roff(to, o->doc);
-	fputc('\n', to);
-}
-
-static void dump_fields(const struct cb_field *f, size_t n, FILE *to)
-{
-	for (size_t i = 0; i < n; i++) {
-		fputs(".TP\n.B ", to);
-		roff(to, f[i].name);
-		fputc('\n', to);
-		roff(to, f[i].help);
-		fputs(".\n", to);
-	}
-}
-
 /* OPTIONS, FIELDS and EXAMPLES of a collector's man page */
-void cb_opts_dump_man(const struct cb_run *run, FILE *to)
+static void dump_man(const struct cb_tool *tool, FILE *to)
 {
-	const struct cb_tool *tool = run->tool;
 	struct argp_option *all = all_options(tool);
 
-	fputs(".SH OPTIONS\n", to);
-	for (int group = 0; group < 10; group++)
-		for (struct argp_option *o = all; o->name || o->key || o->doc; o++)
-			if (o->group == group && o->key && !(o->flags & OPTION_HIDDEN))
-				dump_option(o, to);
+	cb_man_options(all, to);
 	free(all);
-	for (int i = 0; i < 4 && tool->schema[i]; i++) {
-		fprintf(to, ".SH FIELDS OF CBTOOLS.");
-		for (const char *c = tool->schema[i]->name; *c; c++)
-			fputc(toupper((unsigned char)*c), to);
-		fprintf(to, "\nThose that all rows share are in\n.BR cbtools-stream (5).\n");
-		dump_fields(tool->schema[i]->field, tool->schema[i]->nfields, to);
-	}
-	if (!tool->examples)
-		return;
-	fputs(".SH EXAMPLES\n.nf\n", to);
-	roff(to, tool->examples);
-	fputs(".fi\n", to);
+	for (int i = 0; i < 4 && tool->schema[i]; i++)
+		cb_man_fields(tool->schema[i], to);
+	if (tool->examples)
+		cb_man_examples(tool->examples, to);
+}
+
+int cb_opts_dump(struct cb_run *run, FILE *to)
+{
+	const char *what = run->opt.dump;
+
+	if (!strcmp(what, "man"))
+		dump_man(run->tool, to);
+	else if (!strcmp(what, "common"))
+		cb_man_common(to);
+	else
+		return cb_fail(&run->err, -EINVAL, "--dump: expected man or common, got \"%s\"", what);
+	return 0;
 }

@@ -308,15 +308,11 @@ int cb_main_data(const struct cb_tool *tool, void *data, int argc, char **argv)
 	struct cb_run run = { .tool = tool, .schema = tool->schema[0], .data = data };
 
 	cb_opts_parse(&run, argc, argv);
-	if (run.opt.dump_man) {
-		cb_opts_dump_man(&run, stdout);
-		cb_filter_free(run.opt.filter);
-		return 0;
-	}
+	if (run.opt.dump)
+		return end(&run, cb_opts_dump(&run, stdout));
 	if (run.opt.fields && !strcmp(run.opt.fields, "help")) {
 		cb_fields_help(run.schema, stdout);
-		cb_filter_free(run.opt.filter);
-		return 0;
+		return end(&run, 0);
 	}
 	if (run.opt.verbose < 2)
 		libbpf_set_print(libbpf_silent);

@@ -13,7 +13,8 @@ struct cb_opts {
 	enum cb_format format;
 	const char *fields;
 	struct cb_filter *filter;
-	bool all, failed, no_args, quiet, dump_man;
+	bool all, failed, no_args, quiet;
+	const char *dump; /* what, of the hidden --dump */
 	int verbose;
 	uint64_t interval_ns, count, duration_ns;
 	bool interval_given;
@@ -22,7 +23,7 @@ struct cb_opts {
 
 /* opts.c: 0, or does not return (usage errors end with 64, --help with 0) */
 int cb_opts_parse(struct cb_run *run, int argc, char **argv);
-void cb_opts_dump_man(const struct cb_run *run, FILE *to);
+int cb_opts_dump(struct cb_run *run, FILE *to);
 bool cb_opts_has_interval(const struct cb_tool *tool);
 
 /* who.c: programs by exec id, containers by key, from life records */
