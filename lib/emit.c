@@ -147,19 +147,50 @@ int cb_emit(struct cb_run *run, const void *rec, size_t len, const char *action)
 }
 
 /* seen = sent + filtered + lost; a loss is what the kernel saw and neither of the others got. */
+static void fill_meta(struct cb_run *run, const char *kind, struct cb_common *c)
+{
+	fill_host(run, c);
+	c->kind = kind;
+	c->count = 0; /* counts are of events */
+	c->time = cb_now_utc();
+	c->seen = run->stats.seen + run->residual;
+	c->sent = run->sent;
+	c->filtered = run->filtered;
+	if (run->stats.lost && c->seen > c->sent + c->filtered)
+		c->lost = c->seen - c->sent - c->filtered;
+	c->misses = run->misses;
+}
+
 void cb_emit_meta(struct cb_run *run, const char *kind)
 {
 	struct cb_common c;
 
-	fill_host(run, &c);
-	c.kind = kind;
-	c.count = 0; /* counts are of events */
-	c.time = cb_now_utc();
-	c.seen = run->stats.seen + run->residual;
-	c.sent = run->sent;
-	c.filtered = run->filtered;
-	if (run->stats.lost && c.seen > c.sent + c.filtered)
-		c.lost = c.seen - c.sent - c.filtered;
-	c.misses = run->misses;
+	fill_meta(run, kind, &c);
 	cb_output_meta(run, &c);
+}
+
+/* What happened between since_utc and now is missing: there was nobody to see it. */
+void cb_emit_gap(struct cb_run *run, uint64_t since_utc)
+{
+	struct cb_common c;
+
+	fill_meta(run, "gap", &c);
+	c.action = "restart";
+	c.start = since_utc;
+	c.end = c.time;
+	c.duration = c.end > c.start ? c.end - c.start : 0;
+	cb_output_meta(run, &c);
+}
+
+/* What the kernel has sent and nobody has read yet belongs to the next file. */
+int cb_emit_turn(struct cb_run *run)
+{
+	struct cb_common end, schema;
+
+	fill_meta(run, "end", &end);
+	if (end.lost > run->stats.lost)
+		end.lost = run->stats.lost;
+	end.seen = end.sent + end.filtered + end.lost;
+	fill_meta(run, "schema", &schema);
+	return cb_output_turn(run, &end, &schema);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "run.h"
 
-enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_DUMP };
+enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_DUMP, KEY_READY, KEY_GAP };
 
 static const struct argp_option common[] = {
 	{ NULL, 0, NULL, 0, "Which containers and processes:", 1 },
@@ -36,6 +36,8 @@ static const struct argp_option common[] = {
 	{ "verbose", 'v', NULL, 0, "say more on stderr; twice: libbpf's messages too", 5 },
 	{ "quiet", 'q', NULL, 0, "no remarks on stderr but errors", 5 },
 	{ "dump", KEY_DUMP, "WHAT", OPTION_HIDDEN, NULL, 5 },
+	{ "ready", KEY_READY, "FD", OPTION_HIDDEN, NULL, 5 },
+	{ "gap", KEY_GAP, "NS", OPTION_HIDDEN, NULL, 5 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -60,6 +62,18 @@ static int parse_time(struct argp_state *state, struct cb_run *run, const char *
 	if (cb_parse_time(arg, ret, &e))
 		argp_error(state, "%s: %s", option, e.text);
 	return 0;
+}
+
+static uint64_t parse_gap(struct argp_state *state, const char *arg)
+{
+	char *end;
+	uint64_t v;
+
+	errno = 0;
+	v = strtoull(arg, &end, 10);
+	if (!isdigit((unsigned char)*arg) || *end || errno)
+		argp_error(state, "--gap: expected nanoseconds since 1970, got \"%s\"", arg);
+	return v;
 }
 
 static uint32_t parse_number(struct argp_state *state, const char *option, const char *arg)
@@ -199,6 +213,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_DUMP:
 		o->dump = arg;
 		break;
+	case KEY_READY:
+		o->ready_fd = parse_number(state, "--ready", arg);
+		break;
+	case KEY_GAP:
+		o->gap_ns = parse_gap(state, arg);
+		break;
 	case ARGP_KEY_ARG:
 		return parse_positional(state, run, arg);
 	case ARGP_KEY_END:
@@ -242,10 +262,23 @@ int cb_opts_parse(struct cb_run *run, int argc, char **argv)
 	argp_program_version = "cbtools " CB_VERSION;
 	argp_err_exit_status = CB_EXIT_USAGE;
 	run->opt.filter = cb_filter_new();
+	run->opt.ready_fd = -1;
 	argp_parse(&argp, argc, argv, 0, NULL, run);
 	free(doc);
 	free(options);
 	return 0;
+}
+
+/* For those who run all collectors: a line a stream, "TOOL DATASET [OPTION...]". */
+static void dump_streams(const struct cb_tool *tool, FILE *to)
+{
+	const char *s = tool->streams ? tool->streams : tool->schema[0]->name;
+	size_t len;
+
+	for (; *s; s += len + (s[len] == '\n')) {
+		len = strcspn(s, "\n");
+		fprintf(to, "%s %.*s\n", tool->name, (int)len, s);
+	}
 }
 
 /* OPTIONS, FIELDS and EXAMPLES of a collector's man page */
@@ -269,7 +302,9 @@ int cb_opts_dump(struct cb_run *run, FILE *to)
 		dump_man(run->tool, to);
 	else if (!strcmp(what, "common"))
 		cb_man_common(to);
+	else if (!strcmp(what, "record"))
+		dump_streams(run->tool, to);
 	else
-		return cb_fail(&run->err, -EINVAL, "--dump: expected man or common, got \"%s\"", what);
+		return cb_fail(&run->err, -EINVAL, "--dump: expected man, common or record, got \"%s\"", what);
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Where a collector's rows go: stdout in the format asked for, and the recording of -w. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "run.h"
 
@@ -12,50 +13,91 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && !strcmp(s + n - m, end);
 }
 
+static int open_recording(struct cb_run *run)
+{
+	const char *path = run->opt.write;
+	enum cb_format f = ends_with(path, ".csv") || ends_with(path, ".csv.zst") ? CB_CSV : CB_JSON;
+	int err = cb_out_open(&run->rec, path, &run->err);
+
+	return err ? err : cb_writer_open(&run->recw, f, run->rec, run->schema, NULL, &run->err);
+}
+
+/* With /dev/null as standard output a recording is all that is wanted: rows are made once, not twice. */
+static bool nobody_reads(void)
+{
+	struct stat st, null;
+
+	return !fstat(STDOUT_FILENO, &st) && S_ISCHR(st.st_mode) && !stat("/dev/null", &null) &&
+	       st.st_rdev == null.st_rdev;
+}
+
 int cb_output_open(struct cb_run *run)
 {
 	const struct cb_opts *o = &run->opt;
-	enum cb_format f;
 	int err;
 
+	if (o->write && !o->replay && nobody_reads())
+		return open_recording(run);
 	run->screen = o->format == CB_TABLE && run->tool->screen && run->schema == run->tool->schema[0] &&
 		      isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
 	if (!err)
 		err = cb_writer_open(&run->outw, o->format, run->out, run->schema, o->fields, &run->err);
-	if (err || !o->write)
-		return err;
-	f = ends_with(o->write, ".csv") || ends_with(o->write, ".csv.zst") ? CB_CSV : CB_JSON;
-	err = cb_out_open(&run->rec, o->write, &run->err);
-	return err ? err : cb_writer_open(&run->recw, f, run->rec, run->schema, NULL, &run->err);
+	return err || !o->write ? err : open_recording(run);
 }
 
 void cb_output_event(struct cb_run *run, const struct cb_event *ev)
 {
-	if (!run->screen)
+	if (run->outw && !run->screen)
 		cb_writer_event(run->outw, ev);
 	if (run->recw)
 		cb_writer_event(run->recw, ev);
 }
 
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* To the recording: totals of its present file, so that each file is whole by itself. */
+static void record_meta(struct cb_run *run, const struct cb_common *c)
+{
+	struct cb_common own = *c;
+
+	own.seen = above(c->seen, run->told.seen);
+	own.sent = above(c->sent, run->told.sent);
+	own.filtered = above(c->filtered, run->told.filtered);
+	own.lost = above(c->lost, run->told.lost);
+	own.misses = above(c->misses, run->told.misses);
+	cb_writer_meta(run->recw, &own);
+}
+
 void cb_output_meta(struct cb_run *run, const struct cb_common *c)
 {
-	if (!run->screen)
+	if (run->outw && !run->screen)
 		cb_writer_meta(run->outw, c);
 	if (run->recw)
-		cb_writer_meta(run->recw, c);
+		record_meta(run, c);
 }
 
 int cb_output_flush(struct cb_run *run)
 {
-	int err = cb_out_flush(run->out, &run->err);
+	int err = run->out ? cb_out_flush(run->out, &run->err) : 0;
 
 	return err || !run->rec ? err : cb_out_flush(run->rec, &run->err);
 }
 
-int cb_output_reopen(struct cb_run *run)
+int cb_output_turn(struct cb_run *run, const struct cb_common *end, const struct cb_common *schema)
 {
-	return cb_out_reopen(run->rec, &run->err);
+	int err;
+
+	record_meta(run, end);
+	err = cb_out_reopen(run->rec, &run->err);
+	if (err)
+		return err;
+	run->told = *end;
+	record_meta(run, schema);
+	return 0;
 }
 
 int cb_output_close(struct cb_run *run)

@@ -15,6 +15,16 @@
 #define TASKS_NS 500000000ULL	  /* idle buffers are looked at this often */
 #define HEARTBEAT_NS 10000000000ULL
 
+/*
+ * A program with this note is a collector of ours, or one made with our runner: it may be asked what it can record.
+ * Any other may do anything when it is started.
+ */
+static const struct {
+	uint32_t name_len, len, type;
+	char name[8];
+	uint32_t version;
+} note __attribute__((used, aligned(4), section(CB_NOTE))) = { sizeof(CB_NOTE_OWNER), 4, 1, CB_NOTE_OWNER, 1 };
+
 void *cb_run_data(struct cb_run *run)
 {
 	return run->data;
@@ -84,6 +94,21 @@ static int open_signals(struct cb_run *run)
 	return 0;
 }
 
+static int take_stats(struct cb_run *run)
+{
+	run->misses = cb_kernel_misses(run->obj);
+	return cb_kernel_stats(run->obj, &run->stats, &run->err);
+}
+
+static int turn_recording(struct cb_run *run)
+{
+	int err = cb_probe_drain(run);
+
+	if (err >= 0)
+		err = take_stats(run);
+	return err < 0 ? err : cb_emit_turn(run);
+}
+
 /* 1: time to end. SIGHUP reopens the recording; without one it ends the tool. */
 static int take_signals(struct cb_run *run)
 {
@@ -95,10 +120,9 @@ static int take_signals(struct cb_run *run)
 			stop = 1;
 			continue;
 		}
-		err = cb_output_reopen(run);
+		err = turn_recording(run);
 		if (err)
 			return err;
-		cb_emit_meta(run, "schema");
 	}
 	return stop;
 }
@@ -116,12 +140,6 @@ static void say_if_none(struct cb_run *run)
 		return;
 	if (!cb_conts_each(cb_who_conts(run->who), wanted_container, run))
 		say(run, "no such container is running yet; waiting for one (-a shows processes of the host too)");
-}
-
-static int take_stats(struct cb_run *run)
-{
-	run->misses = cb_kernel_misses(run->obj);
-	return cb_kernel_stats(run->obj, &run->stats, &run->err);
 }
 
 struct times {
@@ -232,6 +250,16 @@ static int finish(struct cb_run *run, struct times *t)
 	return err;
 }
 
+/* Whoever started us waits for this, and cannot see the schema row. */
+static void tell_ready(const struct cb_run *run)
+{
+	if (run->opt.ready_fd < 0)
+		return;
+	if (write(run->opt.ready_fd, "\n", 1) != 1)
+		say(run, "--ready: %s", strerror(errno));
+	close(run->opt.ready_fd);
+}
+
 static int live(struct cb_run *run)
 {
 	struct times t = {};
@@ -244,12 +272,15 @@ static int live(struct cb_run *run)
 	if (err)
 		return err;
 	cb_emit_meta(run, "schema");
+	if (run->opt.gap_ns)
+		cb_emit_gap(run, run->opt.gap_ns);
 	err = cb_probe_tasks(run);
 	if (err)
 		return err;
 	err = cb_output_flush(run);
 	if (err)
 		return err;
+	tell_ready(run);
 	say_if_none(run);
 	t.start = t.begun = boot_ns();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;

@@ -9,6 +9,9 @@
 #include "container.h"
 #include "writer.h"
 
+#define CB_NOTE ".note.cbtools" /* ELF section of every program with cb_main() */
+#define CB_NOTE_OWNER "cbtools"
+
 struct cb_opts {
 	enum cb_format format;
 	const char *fields;
@@ -19,6 +22,8 @@ struct cb_opts {
 	uint64_t interval_ns, count, duration_ns;
 	bool interval_given;
 	const char *write, *replay;
+	int ready_fd;			/* told when the probes are attached, -1: nobody */
+	uint64_t gap_ns;		/* UTC: the collector before this one died then, 0: none did */
 };
 
 /* opts.c: 0, or does not return (usage errors end with 64, --help with 0) */
@@ -56,6 +61,8 @@ int cb_replay(struct cb_run *run);
 
 /* emit.c */
 void cb_emit_meta(struct cb_run *run, const char *kind);
+void cb_emit_gap(struct cb_run *run, uint64_t since_utc);
+int cb_emit_turn(struct cb_run *run); /* ends the recording's file and begins the next */
 
 /* probe.c: load, attach, read, detach */
 int cb_probe_start(struct cb_run *run);
@@ -71,7 +78,8 @@ int cb_output_open(struct cb_run *run);
 void cb_output_event(struct cb_run *run, const struct cb_event *ev);
 void cb_output_meta(struct cb_run *run, const struct cb_common *c);
 int cb_output_flush(struct cb_run *run);
-int cb_output_reopen(struct cb_run *run);
+/* end: totals of the whole stream so far; schema: the row that the next file begins with */
+int cb_output_turn(struct cb_run *run, const struct cb_common *end, const struct cb_common *schema);
 int cb_output_close(struct cb_run *run);
 
 struct cb_run {
@@ -85,6 +93,7 @@ struct cb_run {
 	struct cb_who *who;
 	struct cb_out *out, *rec;	/* stdout and -w */
 	struct cb_writer *outw, *recw;
+	struct cb_common told;		/* totals that earlier files of the recording ended with */
 	bool screen;			/* tool->screen draws on the terminal */
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[32];

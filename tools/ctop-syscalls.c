@@ -441,6 +441,7 @@ static const struct cb_tool ctop_syscalls = {
 		    "ctop-syscalls --by=process 2 1   by process\n"
 		    "ctop-syscalls -S -j -c web -d 2  all calls of one container in order\n",
 	.schema = { &cb_schema_syscall, &cb_schema_sequence },
+	.streams = "sequence -S",
 	.skel = &syscalls_skel,
 	.option = options,
 	.interval_ns = 1000000000,
