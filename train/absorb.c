@@ -312,7 +312,7 @@ static void score_again(struct cb_program *p, const struct cb_chain *chain, unsi
 			t->sum = 0;
 			for (n = 0; n < t->len; n++) {
 				cost = cb_chain_next(chain, &h, t->sym[n]);
-				t->sum += n < t->before ? 0 : cost;
+				t->sum += n < t->before ? 0 : cb_window_cost(cost);
 			}
 		}
 	}

@@ -296,7 +296,7 @@ unsigned cb_chain_next(const struct cb_chain *c, struct cb_history *h, unsigned 
 	}
 	h->hist = with;
 	h->n += h->n < c->order;
-	return cost > 255 ? 255 : cost;
+	return cost;
 }
 
 double cb_chain_p(const struct cb_chain *c, struct cb_history h, unsigned x)
