@@ -264,6 +264,10 @@ adfa_folder() {
 	[ "$(rows <(imp adfa --split=train "$T/adfa.zip") 'r["process.name"]' | paste -sd' ')" = "UTD-0001 UTD-0002" ]
 	[ "$(rows <(imp adfa --split=validation "$T/adfa.zip") 'r["process.name"]' | uniq)" = UVD-0010 ]
 	[ "$(rows <(imp adfa --split=attack "$T/adfa.zip") 'r["process.name"]')" = UAD-Adduser-1-7 ]
+	# each the same as among all
+	for s in train validation attack; do
+		imp adfa --split=$s "$T/adfa.zip"
+	done | grep '"event.kind":"event"' | diff - <(grep '"event.kind":"event"' "$T/zip")
 }
 
 @test "adfa: what is no call number is told and leaves a gap" {
