@@ -15,6 +15,7 @@ import sys
 
 BASE = 1 / 1024
 WINDOWS = (20, 200)
+WINDOW_MOST = 255 / 16
 
 Instance = collections.namedtuple("Instance", "pid exec_id name exe runs")
 
@@ -69,13 +70,15 @@ class WittenBell:
         return [self.bits(tuple(run[max(0, at - self.order) : at + 1])) for at in range(len(run))]
 
     def score(self, instance):
-        """(calls, mean bits, highest window means); a window not yet full counts as if filled with zeros."""
+        """(calls, mean bits, highest window means); in a window a call counts at most WINDOW_MOST bits, and one not
+        yet full is as if filled with zeros."""
         costs = [self.costs(run) for run in instance.runs]
         calls = sum(map(len, costs))
         best = []
         for w in WINDOWS:
             top = 0.0
             for c in costs:
+                c = [min(x, WINDOW_MOST) for x in c]
                 total = 0.0
                 for at, x in enumerate(c):
                     total += x - (c[at - w] if at >= w else 0)
