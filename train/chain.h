@@ -75,7 +75,7 @@ struct cb_windows {
 	uint32_t sum[CB_SCALES];
 	uint16_t at;
 	uint32_t since; /* costs put in */
-	uint16_t ring[CB_WINDOW];
+	uint8_t ring[CB_WINDOW];
 };
 static inline unsigned cb_window_cost(unsigned cost)
 {
