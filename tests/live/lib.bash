@@ -40,13 +40,6 @@ require_bpf() {
 	[ "$said" = "bpf: done" ] || skip "no BPF: bpf(BPF_MAP_CREATE) ${said#bpf: }"
 }
 
-# Programs on a system call's own tracepoint are attached through it; not every system mounts it by itself.
-require_tracefs() {
-	require_root
-	[ -d /sys/kernel/tracing/events/syscalls ] || mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
-	[ -d /sys/kernel/tracing/events/syscalls ] || skip "no tracefs with the system calls"
-}
-
 # In a chroot an engine cannot change the root, or exec into a container ends up outside.
 require_mounts() {
 	require_root
