@@ -85,6 +85,12 @@ static void alternatives(struct cb_buf *out, const struct cb_model *m, const str
 		cb_buf_puts(out, " nothing certain");
 }
 
+void cb_explain_instead(struct cb_buf *out, const struct cb_model *m, const struct cb_program *p,
+			const struct cb_tokens *t, const struct cb_recall *r)
+{
+	alternatives(out, m, p, history_before(m, t, r, 0), word(t, r, 0));
+}
+
 void cb_explain_window(struct cb_finding *f, struct cb_buf *value, const struct cb_model *m, const struct cb_program *p,
 		       const struct cb_tokens *t, const struct cb_recall *r, int scale)
 {
@@ -103,9 +109,8 @@ void cb_explain_window(struct cb_finding *f, struct cb_buf *value, const struct 
 	for (i = peak + 2 < filled(r) ? peak + 3 : filled(r); i-- > peak;)
 		cb_buf_printf(value, "%s%.48s", value->len ? " " : "", word(t, r, i));
 	f->score = fmax(0, log10(th->blocks) + (mean - th->top) / th->scale / M_LN10);
-	cb_buf_printf(&f->reason, "%u calls in an order not seen before: %.1f bits a call, alarm from %.1f; %u of them surprise; "
-				  "most: %s",
-		      n, mean / CB_COST_BIT, th->score / CB_COST_BIT, new, value->s);
+	cb_buf_printf(&f->reason, "unusual order: %u of %u calls surprise, %.1f bits a call, alarm from %.1f; most: %s", new, n,
+		      mean / CB_COST_BIT, th->score / CB_COST_BIT, value->s);
 	alternatives(&f->expected, m, p, history_before(m, t, r, peak), word(t, r, peak));
 	list_calls(&f->calls, t, r, peak, LOUD);
 }

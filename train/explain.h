@@ -13,6 +13,9 @@ struct cb_recall {
 /* A window whose mean is too large. value: the most surprising place, for the signature; scratch of the caller. */
 void cb_explain_window(struct cb_finding *f, struct cb_buf *value, const struct cb_model *m, const struct cb_program *p,
 		       const struct cb_tokens *t, const struct cb_recall *r, int scale);
+/* "instead of X: a 71 %, b 20 %": what the newest call came in place of. */
+void cb_explain_instead(struct cb_buf *out, const struct cb_model *m, const struct cb_program *p,
+			const struct cb_tokens *t, const struct cb_recall *r);
 /* The last calls, newest at the end, the newest marked. */
 void cb_explain_calls(struct cb_buf *out, const struct cb_tokens *t, const struct cb_recall *r);
 /* "a (n), b (n)": the most common values of a level that begin with prefix, without it. */

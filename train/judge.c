@@ -339,7 +339,11 @@ static int window_alarm(struct cb_judge *j, const struct cb_row *row, const stru
 {
 	static const char *const name[CB_SCALES] = { "window20", "window200" };
 
-	s->quiet[scale] = cb_scale[scale];
+	int k;
+
+	/* the other scale's window holds the same calls */
+	for (k = 0; k < CB_SCALES; k++)
+		s->quiet[k] = cb_scale[k];
 	finding(j, "syscall", name[scale], mf->name, s->subject, s->name, "", 0);
 	cb_explain_window(&j->f, &j->value_text, j->model, s->program, j->tokens, &s->recall, scale);
 	j->f.value = j->value_text.s;
@@ -359,13 +363,10 @@ static int call_alarm(struct cb_judge *j, const struct cb_row *row, const struct
 		return 0;
 	finding(j, "syscall", "calls", mf->name, s->subject, s->name, name, own ? s->program->calls_set.score : set->t.score);
 	cb_buf_printf(&j->f.reason, "%s was never called by %s", name, own ? "this program" : "any program here");
-	if (own) {
-		cb_buf_reset(&j->subject_text);
-		cb_buf_printf(&j->subject_text, "%s\t", s->name);
-		cb_explain_common(&j->f.expected, &set->level[0], j->subject_text.s);
-	} else {
+	if (s->program && s->program->chain)
+		cb_explain_instead(&j->f.expected, j->model, s->program, j->tokens, &s->recall);
+	else
 		cb_explain_common(&j->f.expected, &set->level[1], "");
-	}
 	cb_explain_calls(&j->f.calls, j->tokens, &s->recall);
 	return raise(j, row, c, e);
 }

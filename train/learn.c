@@ -113,6 +113,7 @@ static void learn_sets(struct cb_learn *l, const struct cb_row *row, const struc
 	uint32_t owner = c - l->cont, block = l->watched / CB_BLOCK_NS;
 	bool start = l->watched - c->since < CB_BLOCK_NS;
 	struct cb_subject *s = c->subject;
+	uint64_t n = vs->calls ? 1 : who->count; /* of a sequence the count is its calls */
 	const struct cb_view_field *f;
 	const char *value;
 	size_t i;
@@ -132,7 +133,7 @@ static void learn_sets(struct cb_learn *l, const struct cb_row *row, const struc
 			value = cb_view_value(&l->view, row, who, f, level);
 			if (value)
 				cb_items_see(&cb_subject_set(s, f->field)->level[level], value, strlen(value),
-					     who->count, owner, block, start, row->time);
+					     n, owner, block, start, row->time);
 		}
 	}
 }

@@ -26,6 +26,7 @@
 #define TOWER 1.3      /* an outlier is so many times the next maximum, and ... */
 #define TOWER_BITS 0.5 /* ... so much more */
 #define MARGIN_BITS 0.25
+#define ALONE 2 /* so many calls never seen before are no order yet: the set of calls knows them */
 #define MARGIN_SPREAD 0.2 /* of largest - median */
 
 static int top_order(const void *a, const void *b)
@@ -136,6 +137,7 @@ static void window_threshold(struct cb_program *p, int scale, double budget, dou
 		t->score = t->top + margin;
 		t->per_day = days > 0 ? fmax(budget, (t->aside + 1) / days) : budget;
 	}
+	t->score = fmax(t->score, median + ALONE * 255.0 / window);
 	/* costs end at 255: no window could reach it */
 	t->scored = t->score < 250 && (p->state != CB_LEARNING || p->units >= MANY_UNITS);
 }

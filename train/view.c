@@ -82,6 +82,7 @@ static void set_add(struct cb_view *v, struct cb_view_set *s, const char *datase
 		return;
 	s->field = cb_xrealloc(s->field, (s->n + 1) * sizeof(*s->field));
 	s->field[s->n++] = (struct cb_view_field){ cb_names_id(v->names, name), field, v->model->field[field].kind, 0 };
+	s->calls |= role == CB_SEQ;
 }
 
 struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
