@@ -34,7 +34,7 @@ struct cb_head {
 	__u32 uid; /* real user id, host view */
 	__u16 kind; /* index into cb_tool.schema[] */
 	__u16 flags;
-	__u32 lost; /* records this CPU could not send since the last one it did */
+	__u32 lost; /* records (or calls) this CPU could not send since the last it did */
 	__u32 pad;
 	char comm[CB_COMM];
 };

@@ -6,6 +6,7 @@
 
 #define CHUNK_CALLS 128
 #define CHUNK_ERR_SHIFT 16
+#define CHUNK_NR_NONE 0x3fe /* numbers from here are no calls of any kernel */
 #define CHUNK_NR_SIGRETURN 0x3ff /* sys_exit does not know the number of rt_sigreturn */
 
 /* counting: call number, and errno of a failed call above it; sequences: call number alone */

@@ -30,7 +30,7 @@ struct cb_peek {
 /* One per CPU. seen = sent + filtered + lost, counted in what the tool counts: records, or calls. */
 struct cb_stats {
 	__u64 seen, sent, lost;
-	__u64 pending;	/* records lost since the last that was sent: goes into its head */
+	__u64 pending;	/* lost since the last that was sent: goes into its head */
 	__u64 nostate;	/* a task that could not get its state, later repaired by the iterator */
 	__u64 life_lost; /* life records that found no room */
 };

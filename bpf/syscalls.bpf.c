@@ -200,8 +200,8 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 
 		if (rule)
 			nr = classify(regs, nr, rule);
-	} else {
-		nr = 0x3fe; /* no call of ours: numbers above the table */
+	} else if (id < 0 || id >= CHUNK_NR_NONE) {
+		nr = CHUNK_NR_NONE;
 	}
 	n = s->n;
 	s->call[n & (CHUNK_CALLS - 1)] = nr;
@@ -225,7 +225,7 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 #else
 	id = BPF_CORE_READ(regs, syscallno);
 #endif
-	v = id < 0 ? CHUNK_NR_SIGRETURN : (id < CB_ARGCLASS_CALLS ? (__u32)id : 0x3fe);
+	v = id < 0 ? CHUNK_NR_SIGRETURN : (id < CHUNK_NR_NONE ? (__u32)id : CHUNK_NR_NONE);
 	if (compat_call()) {
 		s->h.flags |= CB_F_COMPAT;
 		v |= 0x8000;

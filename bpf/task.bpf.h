@@ -181,7 +181,7 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
 	err = bpf_ringbuf_output(&cb_events, rec, size, flags);
 	if (err) {
 		st->lost += n;
-		st->pending = pending + 1;
+		st->pending = pending + n;
 	} else {
 		st->sent += n;
 		st->pending = 0;

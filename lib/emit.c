@@ -121,6 +121,7 @@ int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *ac
 	struct cb_event ev = { .schema = run->schema, .rec = rec, .len = len };
 	struct cb_cont *cont = fill(run, rec, &ev.c);
 
+	run->lost_before += lost; /* a row that is filtered leaves it to the next */
 	if (!cb_filter_event(run->opt.filter, cont, &ev.c)) {
 		run->filtered += count;
 		return 0;
@@ -133,7 +134,8 @@ int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *ac
 		ev.c.duration = end_ns - start_ns;
 	}
 	ev.c.count = count;
-	ev.c.lost = lost;
+	ev.c.lost = run->lost_before;
+	run->lost_before = 0;
 	run->sent += count;
 	cb_output_event(run, &ev);
 	return 0;

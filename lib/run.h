@@ -47,6 +47,7 @@ void cb_who_refresh(struct cb_who *w); /* names that came late or changed */
 /* kernel.c: what this kernel has, and the constants of task.bpf.h */
 int cb_kernel_check(struct cb_err *e);
 int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e);
+bool cb_kernel_has_function(const char *name); /* in its type information */
 int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
 bool cb_kernel_nested(void); /* the tool runs in a pid namespace of its own */
 uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
@@ -95,11 +96,18 @@ struct cb_run {
 	struct cb_writer *outw, *recw;
 	struct cb_common told;		/* totals that earlier files of the recording ended with */
 	bool screen;			/* tool->screen draws on the terminal */
+	bool rows;			/* never: the tool wants rows */
 	struct ring_buffer *lives, *events;
-	struct bpf_link *iter, *link[32];
+	struct bpf_link *iter, *link[128];
 	int nlinks;
+	struct cb_attach { /* cb_run_attach() */
+		const char *program;
+		char *tracepoint;
+	} *attach;
+	size_t nattach;
 	int epoll, signals, unwanted; /* unwanted: map */
 	struct cb_buf peeks;
+	uint64_t lost_before; /* what was lost since the last row */
 	uint64_t sent, filtered, residual; /* residual: seen by a peek, not yet counted by the kernel */
 	struct cb_stats stats;
 	uint64_t misses;

@@ -56,7 +56,7 @@ struct top {
 	struct stream *stream;
 	struct cell *cell;
 	uint64_t from, to; /* interval on the screen */
-	uint64_t lost;	   /* calls, in the interval */
+	uint64_t lost;	   /* calls, not yet told */
 };
 
 /* ---- chunks to new calls ---- */
@@ -93,7 +93,7 @@ static int emit_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t 
 }
 
 /* One row, or more where the names are long. */
-static int take_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t from, uint64_t lost)
+static int take_sequence(struct cb_run *run, struct top *t, const struct cb_chunk *c, uint32_t from)
 {
 	int err = 0;
 
@@ -107,8 +107,8 @@ static int take_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t 
 				break;
 			n++;
 		}
-		err = emit_sequence(run, c, from, n, lost);
-		lost = 0;
+		err = emit_sequence(run, c, from, n, t->lost);
+		t->lost = 0;
 		from += n;
 	}
 	return err;
@@ -175,7 +175,6 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	struct top *t = cb_run_data(run);
 	const struct cb_chunk *c = rec;
 	size_t head = offsetof(struct cb_chunk, call), each = t->sequences ? 2 : 4;
-	uint64_t lost = 0;
 	uint32_t from = 0;
 	struct stream *s;
 	int err = 0;
@@ -183,16 +182,15 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	if (len < head || c->n > CHUNK_CALLS || len - head < c->n * each)
 		return cb_run_fail(run, -EIO, "chunk of %u calls in %zu bytes", c->n, len);
 	s = stream_get(t, c);
-	if (c->first > s->next)
-		lost = c->first - s->next;
-	else if (c->first < s->next) /* known from a peek */
+	if (c->first < s->next) /* known from a peek */
 		from = s->next - c->first;
-	t->lost += lost;
 	if (peek)
 		cb_run_peeked(run, c->n);
+	else
+		t->lost += c->h.lost;
 	if (from < c->n) {
 		s->next = c->first + c->n;
-		err = t->sequences ? take_sequence(run, c, from, lost) : take_counts(run, t, c, from);
+		err = t->sequences ? take_sequence(run, t, c, from) : take_counts(run, t, c, from);
 	}
 	if (c->last && !peek)
 		stream_end(t, s);
@@ -234,7 +232,7 @@ static double rate(uint64_t count, uint64_t from, uint64_t to)
 	return to > from ? count * 1e9 / (to - from) : 0;
 }
 
-static int emit_cell(struct cb_run *run, struct top *t, struct cell *c, uint64_t from, uint64_t to)
+static int emit_cell(struct cb_run *run, struct top *t, struct cell *c, uint64_t from, uint64_t to, uint64_t lost)
 {
 	struct syscall_rec r = { .h = c->head, .count = c->count, .errors = c->errors, .nr = c->key.nr };
 
@@ -246,7 +244,7 @@ static int emit_cell(struct cb_run *run, struct top *t, struct cell *c, uint64_t
 	if (!t->by_process)
 		r.h.pid = 0;
 	r.h.tid = 0;
-	return cb_emit_span(run, &r, sizeof(r), NULL, from, to, c->count, 0);
+	return cb_emit_span(run, &r, sizeof(r), NULL, from, to, c->count, lost);
 }
 
 static int cell_order(const void *a, const void *b)
@@ -292,7 +290,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		return 0;
 	all = sorted_cells(t, &n);
 	for (size_t i = 0; !err && i < n; i++)
-		err = emit_cell(run, t, all[i], from, to);
+		err = emit_cell(run, t, all[i], from, to, i ? 0 : t->lost);
 	free(all);
 	t->from = from;
 	t->to = to;

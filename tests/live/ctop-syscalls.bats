@@ -104,3 +104,31 @@ count_calls() {
 	[ "$status" = 64 ]
 	[[ "$output" == *"interval is given twice"* ]]
 }
+
+@test "-S: what a stopped reader loses is counted to the call" {
+	local out=$BATS_TEST_TMPDIR/rows id pid
+	id=$(ctr_id slow)
+	ctr_start slow sh -c 'while [ ! -e /tmp/go ]; do sleep 0.05; done; calls 3000017 2; touch /tmp/done; sleep 1000'
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	pid=$(cat "$out.pid")
+	kill -STOP "$pid"
+	touch "/proc/$(ctr_pid slow)/root/tmp/go"
+	wait_for test -e "/proc/$(ctr_pid slow)/root/tmp/done"
+	kill -CONT "$pid"
+	# each CPU tells of its losses in the next chunk that it sends
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		ctr_exec slow taskset "$(printf %x $((1 << cpu)))" calls 1009 1 >/dev/null
+	done
+	wait_for has_rows "$out" 'event and lost > 0'
+	collector_stop "$out"
+	# in the rows: calls shown and calls said to be lost before them; in the end row: of all
+	rows "$out" event | jq -r '[.["event.lost"] // 0, .["event.count"]] | @tsv' |
+		awk '{ l += $1; n += $2 } END { print n, l }' >"$BATS_TEST_TMPDIR/sum"
+	read -r shown lost <"$BATS_TEST_TMPDIR/sum"
+	[ "$lost" -gt 0 ]
+	echo "shown $shown lost $lost"; tail -n 1 "$out"
+	tail -n 1 "$out" | jq -e --argjson n "$shown" --argjson l "$lost" \
+		'.["event.sent"] == $n and .["event.lost"] == $l and .["event.seen"] == $n + $l + .["event.filtered"]'
+	[ "$(tail -n 1 "$out" | jq '.["event.seen"]')" -ge 6000034 ]
+	grep -q 'calls were lost' "$out.err"
+}

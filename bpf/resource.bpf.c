@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Resources that no file has, or not cheaply: the kernel keeps sums in every task; the iterator adds what is new of
+ * them to the container's total, a task that ends adds its rest itself. So nothing is attached to the scheduler,
+ * and the total only grows. Tasks, descriptors and memory are looked at in the pass that ends an interval.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "resource.h"
+
+const volatile __u32 host_netns = 0;
+
+/* number of the pass that ends an interval; 0: the runner's other passes */
+__u32 pass = 0;
+
+#define CB_STATE_DATA                                                                                                  \
+	struct resource_use seen; /* already in the total */                                                           \
+	__u64 ready;
+
+struct cb_state;
+struct seq_file;
+struct task_struct;
+static __always_inline void resource_exec(struct cb_state *s, struct task_struct *t);
+static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t);
+static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last);
+static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t);
+
+#define CB_ON_EXEC(ctx, s, t, bprm) resource_exec(s, t)
+#define CB_ON_FORK(ctx, s, t) resource_fork(s, t)
+#define CB_ON_EXIT(ctx, s, t, last) resource_exit(s, t, last)
+#define CB_PEEK(seq, s, t) resource_peek(seq, s, t)
+
+#include "task.bpf.h"
+
+#define PF_EXITING 0x4
+#define FD_WORDS 1024 /* descriptors of a process are counted up to 65,536 */
+#define CGROUP_LEVELS 8
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct resource_total);
+} totals SEC(".maps");
+
+/* id of a container's folder in the hierarchy that accounts memory; 0: it has none. The tool writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u64);
+} memory_cgroup SEC(".maps");
+
+struct made {
+	__u64 id;
+	__u64 hierarchy;
+};
+
+/* cgroups made since the tool runs */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct made);
+	__type(value, __u8);
+} made SEC(".maps");
+
+struct note_room {
+	struct cb_peek p;
+	struct resource_note n;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct note_room);
+} note_rooms SEC(".maps");
+
+static __always_inline struct made made_key(struct cgroup *cg)
+{
+	struct made m = { BPF_CORE_READ(cg, kn, id), BPF_CORE_READ(cg, root, hierarchy_id) };
+
+	return m;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(resource_mkdir, struct cgroup *cg, const char *path)
+{
+	struct made key = made_key(cg);
+	__u8 yes = 1;
+
+	bpf_map_update_elem(&made, &key, &yes, BPF_ANY);
+	return 0;
+}
+
+/* The container's first process, and the pid namespace it is the init of. */
+static __always_inline void find_init(struct resource_total *e, struct cb_state *s, struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+	struct task_struct *init;
+	struct upid u = {};
+	__u32 ns;
+
+	e->pid = s->h.pid;
+	e->pidns = 0;
+	if (!s->h.cont || !p || BPF_CORE_READ(p, level) <= cb_level)
+		return;
+	bpf_core_read(&u, sizeof(u), &p->numbers[(cb_level + 1) & 31]);
+	init = BPF_CORE_READ(u.ns, child_reaper, group_leader);
+	e->pidns = BPF_CORE_READ(u.ns, ns.inum);
+	e->pid = cb_pid_at(init, cb_level, &ns);
+}
+
+/* A container not seen so far: from the iterator it was there before the tool. */
+static __noinline int total_open(struct cb_state *s, struct task_struct *t, int known)
+{
+	__u32 zero = 0;
+	struct note_room *o = bpf_map_lookup_elem(&note_rooms, &zero);
+	struct resource_total *e;
+	struct cb_stats *st;
+	struct cgroup *cg;
+	__u64 key;
+
+	if (!s || !t || !o)
+		return 0;
+	e = &o->n.total;
+	__builtin_memset(e, 0, sizeof(*e));
+	key = s->h.cont;
+	e->opened_ns = bpf_ktime_get_boot_ns();
+	e->known = known;
+	find_init(e, s, t);
+	cg = cb_cgroup(t);
+	if (cg && !known) {
+		struct made m = made_key(cg);
+
+		e->fresh = bpf_map_lookup_elem(&made, &m) != NULL;
+	}
+	if (bpf_map_update_elem(&totals, &key, e, BPF_NOEXIST)) {
+		st = cb_stat();
+		if (st && !bpf_map_lookup_elem(&totals, &key))
+			st->nostate++;
+		return 0;
+	}
+	o->n.h = s->h;
+	o->n.what = RESOURCE_OPENED;
+	cb_send(&o->n, sizeof(o->n), 0, known ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+static __always_inline struct resource_total *total_of(__u64 key)
+{
+	return bpf_map_lookup_elem(&totals, &key);
+}
+
+static __always_inline void use_of(struct task_struct *t, struct resource_use *u)
+{
+	u->runtime = t->se.sum_exec_runtime;
+	u->utime = t->utime;
+	u->stime = t->stime;
+	u->minor = t->min_flt;
+	u->major = t->maj_flt;
+	u->delay = bpf_core_field_exists(t->sched_info) ? t->sched_info.run_delay : 0;
+	u->read_bytes = u->write_bytes = 0;
+	if (bpf_core_field_exists(t->ioac.read_bytes)) {
+		u->read_bytes = t->ioac.read_bytes;
+		u->write_bytes = t->ioac.write_bytes - t->ioac.cancelled_write_bytes;
+	}
+}
+
+/* Wraps where a difference is negative, as it should. */
+static __always_inline void account(struct resource_total *e, struct cb_state *s, struct task_struct *t)
+{
+	struct resource_use now;
+
+	use_of(t, &now);
+	__sync_fetch_and_add(&e->use.runtime, now.runtime - s->seen.runtime);
+	__sync_fetch_and_add(&e->use.utime, now.utime - s->seen.utime);
+	__sync_fetch_and_add(&e->use.stime, now.stime - s->seen.stime);
+	__sync_fetch_and_add(&e->use.delay, now.delay - s->seen.delay);
+	__sync_fetch_and_add(&e->use.minor, now.minor - s->seen.minor);
+	__sync_fetch_and_add(&e->use.major, now.major - s->seen.major);
+	__sync_fetch_and_add(&e->use.read_bytes, now.read_bytes - s->seen.read_bytes);
+	__sync_fetch_and_add(&e->use.write_bytes, now.write_bytes - s->seen.write_bytes);
+	s->seen = now;
+}
+
+static __always_inline void resource_exec(struct cb_state *s, struct task_struct *t)
+{
+	struct resource_total *e;
+
+	if (s->h.flags & CB_F_DROP)
+		return;
+	if (!s->ready) {
+		/* what it did before, it did for the runtime */
+		use_of(t, &s->seen);
+		s->ready = 1;
+		if (!total_of(s->h.cont))
+			total_open(s, t, 0);
+	}
+	e = total_of(s->h.cont);
+	if (e)
+		__sync_fetch_and_add(&e->execs, 1);
+}
+
+static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t)
+{
+	struct resource_total *e;
+
+	s->ready = 1; /* its sums begin at 0 */
+	if (s->h.flags & CB_F_DROP)
+		return;
+	e = total_of(s->h.cont);
+	if (!e)
+		return;
+	if (t->pid == t->tgid)
+		__sync_fetch_and_add(&e->forks, 1);
+	else
+		__sync_fetch_and_add(&e->threads, 1);
+}
+
+static __always_inline bool oom_killed(struct task_struct *t)
+{
+	/* mm/oom_kill.c mark_oom_victim(); it may have been about to end anyway */
+	return BPF_CORE_READ(t, signal, oom_mm) && (BPF_CORE_READ(t, exit_code) & 0x7f) == 9;
+}
+
+static __always_inline void tell_gone(struct cb_state *s, struct resource_total *e)
+{
+	__u32 zero = 0;
+	struct note_room *o = bpf_map_lookup_elem(&note_rooms, &zero);
+
+	if (!o)
+		return;
+	o->n.h = s->h;
+	o->n.h.time_ns = bpf_ktime_get_boot_ns();
+	o->n.what = RESOURCE_GONE;
+	o->n.total = *e;
+	cb_send(&o->n, sizeof(o->n), 0, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last)
+{
+	struct resource_total *e;
+	__u32 ns;
+
+	if (!s->ready || (s->h.flags & CB_F_DROP))
+		return;
+	e = total_of(s->h.cont);
+	if (!e)
+		return;
+	account(e, s, t);
+	if (!last)
+		return;
+	if (oom_killed(t))
+		__sync_fetch_and_add(&e->oom_kills, 1);
+	if (s->h.cont && cb_pid_at(t->group_leader, cb_level + 1, &ns) == 1 && ns == e->pidns)
+		tell_gone(s, e);
+}
+
+static __always_inline __u32 ones(__u64 w)
+{
+	w -= (w >> 1) & 0x5555555555555555ULL;
+	w = (w & 0x3333333333333333ULL) + ((w >> 2) & 0x3333333333333333ULL);
+	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return (w * 0x0101010101010101ULL) >> 56;
+}
+
+static __noinline int descriptors(struct task_struct *t)
+{
+	struct fdtable *fdt = BPF_CORE_READ(t, files, fdt);
+	__u32 max = BPF_CORE_READ(fdt, max_fds), n = 0;
+	unsigned long *bits = BPF_CORE_READ(fdt, open_fds), w;
+
+	for (__u32 i = 0; i < FD_WORDS; i++) {
+		if (i * 64 >= max || bpf_probe_read_kernel(&w, sizeof(w), bits + i))
+			break;
+		n += ones(w);
+	}
+	return n;
+}
+
+/* The folder's own counter of pages, as memory.current or memory.usage_in_bytes would tell. */
+static __noinline int memory(struct task_struct *t, struct resource_total *e, __u64 id)
+{
+	struct cgroup_subsys_state *css = NULL;
+	struct css_set *cs;
+	struct mem_cgroup *m;
+
+	if (!e || !bpf_core_type_exists(struct mem_cgroup) ||
+	    !bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return 0;
+	cs = BPF_CORE_READ(t, cgroups);
+	bpf_core_read(&css, sizeof(css), &cs->subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
+	/* the task may stand below: systemd in a container makes folders of its own */
+	for (int i = 0; i < CGROUP_LEVELS && css; i++) {
+		if (BPF_CORE_READ(css, cgroup, kn, id) == id) {
+			m = (void *)css - bpf_core_field_offset(struct mem_cgroup, css);
+			e->memory_pages = BPF_CORE_READ(m, memory.usage.counter);
+			e->limit_pages = BPF_CORE_READ(m, memory.max);
+			e->memory_found = 1;
+			return 0;
+		}
+		css = BPF_CORE_READ(css, parent);
+	}
+	return 0;
+}
+
+/* A process whose memory no cgroup accounts: the tool asks /proc. */
+static __always_inline void tell_process(struct seq_file *seq, struct cb_state *s)
+{
+	__u32 zero = 0;
+	struct note_room *o = bpf_map_lookup_elem(&note_rooms, &zero);
+
+	if (!o)
+		return;
+	o->p.what = LIFE_PEEK;
+	o->p.size = sizeof(o->p) + __builtin_offsetof(struct resource_note, total);
+	o->n.h = s->h;
+	o->n.what = RESOURCE_PROCESS;
+	bpf_seq_write(seq, o, sizeof(o->p) + __builtin_offsetof(struct resource_note, total));
+}
+
+static __always_inline void levels(struct seq_file *seq, struct resource_total *e, struct cb_state *s,
+				   struct task_struct *t)
+{
+	__u64 key = s->h.cont, *id;
+
+	if (e->pass != pass) {
+		e->pass = pass;
+		e->tasks = e->fds = 0;
+		e->memory_found = 0;
+	}
+	e->tasks++;
+	if (t->pid != t->tgid)
+		return;
+	e->fds += descriptors(t);
+	if (e->memory_found)
+		return;
+	id = bpf_map_lookup_elem(&memory_cgroup, &key);
+	if (id && *id)
+		memory(t, e, *id);
+	else
+		tell_process(seq, s);
+}
+
+static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)
+{
+	struct resource_total *e;
+
+	/* one that is about to end does it itself */
+	if ((s->ready && !pass) || (s->h.flags & CB_F_DROP) || (t->flags & PF_EXITING))
+		return;
+	e = total_of(s->h.cont);
+	if (!e) {
+		total_open(s, t, 1);
+		e = total_of(s->h.cont);
+	}
+	if (!e)
+		return;
+	if (!s->ready) {
+		use_of(t, &s->seen);
+		s->ready = 1;
+	}
+	if (!pass)
+		return;
+	account(e, s, t);
+	levels(seq, e, s, t);
+}
+
+/* Of a container in the host's network no device tells: its sockets do, where the kernel has these (6.3). */
+static __always_inline bool outside(struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+	__u32 *a6 = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32;
+
+	if (family == 2)
+		return (bpf_ntohl(sk->__sk_common.skc_daddr) >> 24) != 127;
+	if (family != 10)
+		return false;
+	if (a6[0] || a6[1])
+		return true;
+	if (a6[2] == bpf_htonl(0xffff))
+		return (bpf_ntohl(a6[3]) >> 24) != 127;
+	return a6[2] || a6[3] != bpf_htonl(1);
+}
+
+static __always_inline struct resource_total *on_host_net(struct sock *sk, int n)
+{
+	struct cb_state *s;
+
+	if (n <= 0)
+		return NULL;
+	s = cb_current();
+	if (!s || (s->h.flags & CB_F_DROP) || bpf_get_current_task_btf()->nsproxy->net_ns->ns.inum != host_netns ||
+	    !outside(sk))
+		return NULL;
+	return total_of(s->h.cont);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(resource_sent, struct sock *sk, int ret, int flags)
+{
+	struct resource_total *e = on_host_net(sk, ret);
+
+	if (e)
+		__sync_fetch_and_add(&e->tx_bytes, ret);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(resource_received, struct sock *sk, int ret, int flags)
+{
+	struct resource_total *e = on_host_net(sk, ret);
+
+	if (e && !(flags & 2 /* MSG_PEEK */))
+		__sync_fetch_and_add(&e->rx_bytes, ret);
+	return 0;
+}

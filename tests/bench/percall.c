@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * percall COPIES ROUNDS: what a system call costs more, by what is attached.
+ *
+ * Modes (nothing, the empty programs, ours, Debian's syscount) are attached and detached in turn in every round,
+ * in an order that rotates; in each, every workload is measured. A figure of a round is the best of CHUNKS runs
+ * in CPU time of the thread; printed are medians and the middle half of the differences within a round, so that
+ * what the machine does besides cancels out. COPIES of a mode are attached at once and the difference is divided
+ * by them: many give the cost of the work itself with caches warm, one what the first program pays.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "argclass.h"
+#include "run.h"
+#include "syscalls.skel.h"
+#include "tests/bench/empty.skel.h"
+
+#define CHUNKS 10
+#define CALLS 1000 /* of a chunk */
+#define RING (4u << 20)
+#define DRAIN_MS 20
+#define SYSCOUNT "/usr/sbin/syscount"
+#define SLICE "cbbench.slice"
+#define MAX_COPIES 16
+
+enum mode { NOTHING, EMPTY_ENTER, EMPTY_EXIT, SEQUENCES, BY_TID, COUNTS, PEER, NMODES };
+
+static const struct {
+	const char *name;
+	enum mode base; /* the empty program it is compared with */
+} modes[NMODES] = {
+	[NOTHING] = { "nothing", NOTHING },
+	[EMPTY_ENTER] = { "empty sys_enter", EMPTY_ENTER },
+	[EMPTY_EXIT] = { "empty sys_exit", EMPTY_EXIT },
+	[SEQUENCES] = { "sequences", EMPTY_ENTER },
+	[BY_TID] = { "sequences, no task storage", EMPTY_ENTER },
+	[COUNTS] = { "counts", EMPTY_EXIT },
+	[PEER] = { "syscount", EMPTY_ENTER },
+};
+
+/* ---- the calls ---- */
+
+static void getppid_calls(long n)
+{
+	while (n--)
+		syscall(SYS_getppid);
+}
+
+/* All of them return at once; a few fail; one in sixteen has argument classes. */
+static void mixed_calls(long n)
+{
+	static const int call[16] = { SYS_getpid, SYS_getuid,  SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getppid,
+				      SYS_gettid, SYS_getsid,  SYS_umask,   SYS_close,	SYS_lseek,   SYS_fcntl,
+				      SYS_read,	  SYS_getpgid, SYS_getppid, SYS_mprotect };
+	static const long arg[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 022, -1, -1, -1, -1, 0, 0, 0 };
+	unsigned x = 1;
+
+	while (n--) {
+		x = x * 1103515245 + 12345;
+		syscall(call[x >> 28], arg[x >> 28], 0, 0);
+	}
+}
+
+static void mmap_calls(long n)
+{
+	while (n--)
+		syscall(SYS_mmap, 0, 0, PROT_READ, 0, -1, 0); /* no length: EINVAL at once */
+}
+
+static void socket_first_calls(long n)
+{
+	while (n--)
+		syscall(SYS_socket, 17, 0x40, 0); /* no such type flag: EINVAL at once */
+}
+
+static void prctl_none_calls(long n)
+{
+	while (n--)
+		syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+enum who { WATCHED, HOST_ROOT, HOST_SLICE, NWORKERS };
+
+static const struct workload {
+	const char *name;
+	enum who who;
+	void (*calls)(long n);
+} workloads[] = {
+	{ "watched task: getppid", WATCHED, getppid_calls },
+	{ "watched task: 16 calls in random order", WATCHED, mixed_calls },
+	{ "watched task: mmap, 1 argument class, not it", WATCHED, mmap_calls },
+	{ "watched task: socket, first of 8 argument classes", WATCHED, socket_first_calls },
+	{ "watched task: prctl, none of 7 argument classes", WATCHED, prctl_none_calls },
+	{ "host task in the root cgroup: getppid", HOST_ROOT, getppid_calls },
+	{ "host task in a slice: getppid", HOST_SLICE, getppid_calls },
+};
+#define NLOADS (sizeof(workloads) / sizeof(workloads[0]))
+
+/* ---- the processes that make them ---- */
+
+struct worker {
+	pid_t pid;
+	int to, from;
+};
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static double best_of(void (*calls)(long n))
+{
+	double best = 1e18, took;
+
+	calls(CALLS);
+	for (int i = 0; i < CHUNKS; i++) {
+		took = cpu_ns();
+		calls(CALLS);
+		took = (cpu_ns() - took) / CALLS;
+		if (took < best)
+			best = took;
+	}
+	return best;
+}
+
+static void work(int from, int to)
+{
+	unsigned char load;
+	double ns;
+
+	while (read(from, &load, 1) == 1) {
+		ns = best_of(workloads[load].calls);
+		if (write(to, &ns, sizeof(ns)) != sizeof(ns))
+			break;
+	}
+	_exit(0);
+}
+
+/* All on the last CPU; this program, which drains the rings, stays on the others. */
+static void pin(bool worker)
+{
+	int last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	if (worker || !last)
+		CPU_SET(last, &set);
+	else
+		for (int i = 0; i < last; i++)
+			CPU_SET(i, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* A watched one stands in namespaces of its own, as a container's task does. */
+static int worker_start(struct worker *w, bool watched, struct cb_err *e)
+{
+	int to[2], from[2];
+	pid_t pid;
+
+	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+		return cb_fail(e, -errno, "pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		return cb_fail(e, -errno, "fork: %s", strerror(errno));
+	if (!pid) {
+		close(to[1]);
+		close(from[0]);
+		pin(true);
+		if (watched && (unshare(CLONE_NEWPID | CLONE_NEWNS) || (pid = fork()) < 0))
+			_exit(1);
+		if (!pid)
+			work(to[0], from[1]);
+		close(to[0]);
+		close(from[1]);
+		waitpid(pid, NULL, 0);
+		_exit(0);
+	}
+	close(to[0]);
+	close(from[1]);
+	*w = (struct worker){ pid, to[1], from[0] };
+	return 0;
+}
+
+static void worker_end(struct worker *w)
+{
+	if (!w->pid)
+		return;
+	close(w->to);
+	close(w->from);
+	waitpid(w->pid, NULL, 0);
+}
+
+/* ---- cgroups of the host's tasks ---- */
+
+static int put_into(const char *folder, pid_t pid, struct cb_err *e)
+{
+	char path[512];
+	FILE *f;
+	int err = 0;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+	f = fopen(path, "we");
+	if (!f || fprintf(f, "%d\n", pid) < 0)
+		err = -errno;
+	if (f && fclose(f) && !err)
+		err = -errno;
+	return err ? cb_fail(e, err, "%s: %s", path, strerror(-err)) : 0;
+}
+
+/* Calls fn for the folder of each hierarchy by which a container may be told: the unified one, v1's pids. */
+static int each_hierarchy(int (*fn)(const char *root, struct worker *w, struct cb_err *e), struct worker *w,
+			  struct cb_err *e)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int err = 0;
+
+	if (!f)
+		return cb_fail(e, -errno, "/proc/self/mounts: %s", strerror(errno));
+	while (!err && (m = getmntent(f)))
+		if (!strcmp(m->mnt_type, "cgroup2") || (!strcmp(m->mnt_type, "cgroup") && hasmntopt(m, "pids")))
+			err = fn(m->mnt_dir, w, e);
+	endmntent(f);
+	return err;
+}
+
+static int place(const char *root, struct worker *w, struct cb_err *e)
+{
+	char slice[512];
+	int err;
+
+	snprintf(slice, sizeof(slice), "%s/%s", root, SLICE);
+	if (mkdir(slice, 0755) && errno != EEXIST)
+		return cb_fail(e, -errno, "%s: %s", slice, strerror(errno));
+	err = put_into(root, w[HOST_ROOT].pid, e);
+	return err ? err : put_into(slice, w[HOST_SLICE].pid, e);
+}
+
+static int unplace(const char *root, struct worker *w, struct cb_err *e)
+{
+	char slice[512];
+
+	snprintf(slice, sizeof(slice), "%s/%s", root, SLICE);
+	rmdir(slice);
+	return 0;
+}
+
+/* ---- what is attached ---- */
+
+struct bench {
+	int copies, rounds;
+	struct empty_bpf *empty;
+	struct syscalls_bpf *seq, *by_tid, *count;
+	struct ring_buffer *rings;
+	struct worker worker[NWORKERS];
+	struct bpf_link *link[MAX_COPIES];
+	struct {
+		pid_t pid;
+		int tty;
+	} peer[MAX_COPIES];
+	bool has_peer;
+	double *ns[NMODES][NLOADS]; /* by round */
+	struct cb_err err;
+};
+
+static int ignore(void *ctx, void *data, size_t len)
+{
+	return 0;
+}
+
+/* As ctop-syscalls does it. */
+static void set_classes(struct syscalls_bpf *s)
+{
+	for (size_t i = sizeof(cb_argclasses) / sizeof(cb_argclasses[0]); i-- > 0;) {
+		const struct cb_argclass *a = &cb_argclasses[i];
+		int nr = cb_syscall_number(a->call);
+
+		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
+			continue;
+		s->rodata->arg_rule[i].mask = a->mask;
+		s->rodata->arg_rule[i].value = a->value;
+		s->rodata->arg_rule[i].arg = a->arg;
+		s->rodata->arg_rule[i].deref = a->deref;
+		s->rodata->arg_rule[i].next = s->rodata->arg_first[nr];
+		s->rodata->arg_first[nr] = i + 1;
+	}
+}
+
+/* One pass gives the watched task its state. */
+static int adopt(struct syscalls_bpf *s, struct cb_err *e)
+{
+	struct bpf_link *l = bpf_program__attach(s->progs.cb_tasks);
+	char text[4096];
+	ssize_t n = -1;
+	int fd = -1;
+
+	for (int pass = cb_kernel_nested() ? 0 : 1; l && pass < 2; pass++) {
+		if (pass)
+			s->bss->cb_find_level = false;
+		fd = bpf_iter_create(bpf_link__fd(l));
+		while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+			;
+		if (fd >= 0)
+			close(fd);
+	}
+	bpf_link__destroy(l);
+	return n ? cb_fail(e, -EIO, "iterator over tasks: %s", strerror(errno)) : 0;
+}
+
+static int load(struct bench *b, struct syscalls_bpf **ret, bool sequences, bool storage)
+{
+	struct syscalls_bpf *s = syscalls_bpf__open();
+	int err;
+
+	if (!s)
+		return cb_fail(&b->err, -errno, "probe: %s", strerror(errno));
+	*ret = s;
+	err = cb_kernel_prepare(s->obj, false, &b->err);
+	if (err)
+		return err;
+	if (!storage) {
+		s->rodata->cb_storage = false;
+		bpf_map__set_autocreate(s->maps.cb_states, false);
+		bpf_map__set_autocreate(s->maps.cb_states_tid, true);
+	}
+	s->rodata->sequences = sequences;
+	s->rodata->ring_size = RING;
+	bpf_map__set_max_entries(s->maps.cb_events, RING);
+	bpf_program__set_autoload(sequences ? s->progs.leave : s->progs.enter, false);
+	set_classes(s);
+	err = syscalls_bpf__load(s);
+	if (err)
+		return cb_fail(&b->err, err, "the kernel refuses the probe: %s", strerror(-err));
+	if (!b->rings)
+		b->rings = ring_buffer__new(bpf_map__fd(s->maps.cb_events), ignore, NULL, NULL);
+	else
+		err = ring_buffer__add(b->rings, bpf_map__fd(s->maps.cb_events), ignore, NULL);
+	return b->rings && !err ? 0 : cb_fail(&b->err, -EIO, "ring buffer: %s", strerror(errno));
+}
+
+static int load_all(struct bench *b)
+{
+	int err;
+
+	b->empty = empty_bpf__open_and_load();
+	if (!b->empty)
+		return cb_fail(&b->err, -errno, "the kernel refuses the empty programs: %s", strerror(errno));
+	err = load(b, &b->seq, true, true);
+	if (!err)
+		err = load(b, &b->by_tid, true, false);
+	return err ? err : load(b, &b->count, false, true);
+}
+
+static struct bpf_program *program_of(struct bench *b, enum mode m)
+{
+	switch (m) {
+	case EMPTY_ENTER: return b->empty->progs.empty_enter;
+	case EMPTY_EXIT: return b->empty->progs.empty_exit;
+	case SEQUENCES: return b->seq->progs.enter;
+	case BY_TID: return b->by_tid->progs.enter;
+	case COUNTS: return b->count->progs.leave;
+	default: return NULL;
+	}
+}
+
+/* A terminal makes it print line by line: its first line comes once it is attached. */
+static int peer_start(struct bench *b, int i)
+{
+	int tty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	char text[4096] = "";
+	size_t len = 0;
+	ssize_t n;
+
+	if (tty < 0 || grantpt(tty) || unlockpt(tty))
+		return cb_fail(&b->err, -errno, "terminal: %s", strerror(errno));
+	b->peer[i].tty = tty;
+	b->peer[i].pid = fork();
+	if (!b->peer[i].pid) {
+		int fd = open(ptsname(tty), O_RDWR | O_NOCTTY);
+
+		dup2(fd, 0);
+		dup2(fd, 1);
+		dup2(fd, 2);
+		execl(SYSCOUNT, "syscount", (char *)NULL);
+		_exit(127);
+	}
+	while (!strstr(text, "Ctrl")) {
+		struct pollfd p = { .fd = tty, .events = POLLIN };
+
+		if (len >= sizeof(text) - 1 || poll(&p, 1, 10000) <= 0 ||
+		    (n = read(tty, text + len, sizeof(text) - 1 - len)) <= 0)
+			return cb_fail(&b->err, -EIO, "%s: expected that it attaches, got \"%s\"", SYSCOUNT, text);
+		len += n;
+		text[len] = '\0';
+	}
+	return 0;
+}
+
+static void detach(struct bench *b)
+{
+	for (int i = 0; i < b->copies; i++) {
+		bpf_link__destroy(b->link[i]);
+		b->link[i] = NULL;
+		if (b->peer[i].pid > 0)
+			kill(b->peer[i].pid, SIGINT);
+	}
+	for (int i = 0; i < b->copies; i++) {
+		if (b->peer[i].pid <= 0)
+			continue;
+		waitpid(b->peer[i].pid, NULL, 0);
+		close(b->peer[i].tty);
+		b->peer[i].pid = 0;
+	}
+}
+
+static int attach(struct bench *b, enum mode m)
+{
+	struct bpf_program *p = program_of(b, m);
+	int err = 0;
+
+	for (int i = 0; !err && i < b->copies; i++) {
+		if (m == PEER) {
+			err = peer_start(b, i);
+		} else if (p) {
+			b->link[i] = bpf_program__attach(p);
+			if (!b->link[i])
+				err = cb_fail(&b->err, -errno, "copy %d of %s: %s", i + 1, modes[m].name, strerror(errno));
+		}
+	}
+	return err;
+}
+
+/* ---- measuring ---- */
+
+static int measure(struct bench *b, size_t load, double *ret)
+{
+	struct worker *w = &b->worker[workloads[load].who];
+	struct pollfd p = { .fd = w->from, .events = POLLIN };
+	unsigned char c = load;
+
+	if (write(w->to, &c, 1) != 1)
+		return cb_fail(&b->err, -EIO, "a worker is gone");
+	while (!poll(&p, 1, DRAIN_MS))
+		ring_buffer__consume(b->rings);
+	ring_buffer__consume(b->rings);
+	if (read(w->from, ret, sizeof(*ret)) != sizeof(*ret))
+		return cb_fail(&b->err, -EIO, "a worker is gone");
+	return 0;
+}
+
+/* The workers have to stand where they belong before the iterator looks at them: they answer once they do. */
+static int settle(struct bench *b)
+{
+	struct syscalls_bpf *all[] = { b->seq, b->by_tid, b->count };
+	double ns;
+	int err = each_hierarchy(place, b->worker, &b->err);
+
+	for (size_t l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, &ns);
+	for (size_t i = 0; !err && i < sizeof(all) / sizeof(all[0]); i++)
+		err = adopt(all[i], &b->err);
+	return err;
+}
+
+static int round_of(struct bench *b, int r)
+{
+	int err = 0;
+
+	for (int j = 0; !err && j < NMODES; j++) {
+		enum mode m = (j + r) % NMODES;
+
+		if (m == PEER && !b->has_peer)
+			continue;
+		err = attach(b, m);
+		for (size_t l = 0; !err && l < NLOADS; l++)
+			err = measure(b, l, &b->ns[m][l][r]);
+		detach(b);
+	}
+	return err;
+}
+
+/* Was what is called watched really watched, and nothing lost? Full chunks only are sent: 128 calls. */
+static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
+{
+	uint64_t made = 0;
+	struct cb_stats st;
+	int err = cb_kernel_stats(s->obj, &st, &b->err);
+
+	if (err)
+		return err;
+	for (size_t l = 0; l < NLOADS; l++)
+		if (workloads[l].who == WATCHED)
+			made += (uint64_t)b->rounds * b->copies * (CHUNKS + 1) * CALLS;
+	if (st.seen + 128 < made || st.lost)
+		return cb_fail(&b->err, -EIO, "%s: expected %llu calls seen and none lost, got %llu and %llu", name,
+			       (unsigned long long)made, (unsigned long long)st.seen, (unsigned long long)st.lost);
+	return 0;
+}
+
+/* ---- the report ---- */
+
+struct spread {
+	double median, low, high;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Of the differences of two modes within a round, a copy. */
+static struct spread spread_of(struct bench *b, size_t load, enum mode m, enum mode base)
+{
+	double *d = cb_xalloc(b->rounds * sizeof(*d));
+	struct spread s;
+
+	for (int r = 0; r < b->rounds; r++)
+		d[r] = (b->ns[m][load][r] - b->ns[base][load][r]) / b->copies;
+	qsort(d, b->rounds, sizeof(*d), by_value);
+	s = (struct spread){ d[b->rounds / 2], d[b->rounds / 4], d[b->rounds * 3 / 4] };
+	free(d);
+	return s;
+}
+
+static double median_of(struct bench *b, size_t load, enum mode m)
+{
+	double *d = cb_xalloc(b->rounds * sizeof(*d)), median;
+
+	memcpy(d, b->ns[m][load], b->rounds * sizeof(*d));
+	qsort(d, b->rounds, sizeof(*d), by_value);
+	median = d[b->rounds / 2];
+	free(d);
+	return median;
+}
+
+static void print_mode(struct bench *b, size_t load, enum mode m)
+{
+	struct spread over = spread_of(b, load, m, NOTHING), empty = spread_of(b, load, m, modes[m].base);
+	char middle[2][40];
+
+	if (m == NOTHING || (m == PEER && !b->has_peer))
+		return;
+	snprintf(middle[0], sizeof(middle[0]), "[%.0f..%.0f]", over.low, over.high);
+	snprintf(middle[1], sizeof(middle[1]), "[%+.1f..%+.1f]", empty.low, empty.high);
+	printf("  %-28s %6.0f %-14s", modes[m].name, over.median, middle[0]);
+	if (m == modes[m].base)
+		printf("\n");
+	else
+		printf(" %+7.1f %s\n", empty.median, middle[1]);
+}
+
+static void goal(struct bench *b, const char *what, size_t load, enum mode m, enum mode base, double most)
+{
+	double got = spread_of(b, load, m, base).median;
+
+	printf("  %-6s %-58s %+6.1f, goal %s %g\n", got <= most ? "met" : "missed", what, got, most ? "<=" : "<", most);
+}
+
+static void report(struct bench *b)
+{
+	printf("\n%d %s attached, %d rounds: ns a call%s, median [middle half]\n", b->copies,
+	       b->copies > 1 ? "copies" : "copy", b->rounds, b->copies > 1 ? " and copy" : "");
+	for (size_t l = 0; l < NLOADS; l++) {
+		printf("%s (%.0f ns with nothing attached)\n  %-28s %6s %-14s %7s\n", workloads[l].name,
+		       median_of(b, l, NOTHING), "", "over", "nothing", "over the empty program");
+		for (int m = 0; m < NMODES; m++)
+			print_mode(b, l, m);
+	}
+	printf("goals:\n");
+	goal(b, "sequences, getppid", 0, SEQUENCES, EMPTY_ENTER, 20);
+	goal(b, "sequences, 16 calls", 1, SEQUENCES, EMPTY_ENTER, 20);
+	goal(b, "sequences, mmap with its argument class", 2, SEQUENCES, EMPTY_ENTER, 25);
+	goal(b, "sequences, socket with its first argument class", 3, SEQUENCES, EMPTY_ENTER, 25);
+	goal(b, "sequences, prctl, none of its 7 argument classes", 4, SEQUENCES, EMPTY_ENTER, 25);
+	goal(b, "host task in the root cgroup", 5, SEQUENCES, EMPTY_ENTER, 9);
+	goal(b, "host task in a slice", 6, SEQUENCES, EMPTY_ENTER, 9);
+	if (!b->has_peer)
+		return;
+	goal(b, "sequences less syscount, getppid", 0, SEQUENCES, PEER, 0);
+	goal(b, "sequences less syscount, 16 calls", 1, SEQUENCES, PEER, 0);
+}
+
+static int bench(struct bench *b)
+{
+	int err = cb_kernel_check(&b->err);
+
+	for (int i = 0; !err && i < NWORKERS; i++)
+		err = worker_start(&b->worker[i], i == WATCHED, &b->err);
+	pin(false);
+	if (!err)
+		err = load_all(b);
+	if (!err)
+		err = settle(b);
+	for (int r = 0; !err && r < b->rounds; r++)
+		err = round_of(b, r);
+	if (!err)
+		err = check(b, b->seq, modes[SEQUENCES].name);
+	if (!err)
+		err = check(b, b->by_tid, modes[BY_TID].name);
+	return err ? err : check(b, b->count, modes[COUNTS].name);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench *b = cb_xalloc(sizeof(*b));
+	int err;
+
+	if (argc == 3) {
+		b->copies = atoi(argv[1]);
+		b->rounds = atoi(argv[2]);
+	}
+	if (b->copies < 1 || b->copies > MAX_COPIES || b->rounds < 1) {
+		fprintf(stderr, "usage: percall COPIES ROUNDS (COPIES: 1 to %d)\n", MAX_COPIES);
+		return CB_EXIT_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	b->has_peer = !access(SYSCOUNT, X_OK);
+	if (!b->has_peer)
+		fprintf(stderr, "percall: no %s (Debian: libbpf-tools): measured without it\n", SYSCOUNT);
+	for (int m = 0; m < NMODES; m++)
+		for (size_t l = 0; l < NLOADS; l++)
+			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
+	err = bench(b);
+	if (err)
+		fprintf(stderr, "percall: %s\n", b->err.text);
+	else
+		report(b);
+	detach(b);
+	for (int i = 0; i < NWORKERS; i++)
+		worker_end(&b->worker[i]);
+	each_hierarchy(unplace, b->worker, &b->err);
+	return err ? CB_EXIT_FAILED : 0;
+}
