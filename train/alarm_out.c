@@ -105,7 +105,7 @@ static void put(char *to, size_t size, const char *text, size_t len)
 }
 
 #define PUT(member, s) put(member, sizeof(member), s, strlen(s))
-#define PUT_BUF(member, b) put(member, sizeof(member), (b)->len ? (b)->s : "", (b)->len)
+#define PUT_BUF(member, b) put(member, sizeof(member), cb_text(b), (b)->len)
 
 static void quote(struct cb_buf *b, const char *option, const char *s)
 {

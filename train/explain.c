@@ -110,7 +110,7 @@ void cb_explain_window(struct cb_finding *f, struct cb_buf *value, const struct 
 		cb_buf_printf(value, "%s%.48s", value->len ? " " : "", word(t, r, i));
 	f->score = fmax(0, log10(th->blocks) + (mean - th->top) / th->scale / M_LN10);
 	cb_buf_printf(&f->reason, "unusual order: %u of %u calls surprise, %.1f bits a call, alarm from %.1f; most: %s", new, n,
-		      mean / CB_COST_BIT, th->score / CB_COST_BIT, value->s);
+		      mean / CB_COST_BIT, th->score / CB_COST_BIT, cb_text(value));
 	alternatives(&f->expected, m, p, history_before(m, t, r, peak), word(t, r, peak));
 	list_calls(&f->calls, t, r, peak, LOUD);
 }

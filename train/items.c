@@ -144,7 +144,7 @@ static void shape_word(struct cb_buf *out, const char *s, size_t len)
 	}
 	for (i = 0; i < len && (isdigit((unsigned char)s[i]) || strchr(".:,+", s[i])); i++)
 		;
-	cb_buf_puts(out, !len ? "''" : i == len ? "#" : "word");
+	cb_buf_puts(out, len == 2 && !memcmp(s, "''", 2) ? "''" : i == len ? "#" : "word");
 }
 
 void cb_shape_args(struct cb_buf *out, const char *s, size_t len)

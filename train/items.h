@@ -8,6 +8,12 @@
 #include "cb.h"
 #include "strmap.h"
 
+/* What a buffer holds, as a string. */
+static inline const char *cb_text(const struct cb_buf *b)
+{
+	return b->len ? b->s : "";
+}
+
 #define CB_LEVELS 3
 #define CB_ITEMS_MAX 4096 /* values of one field and level of one subject; more are counted as dropped */
 #define CB_SHAPE_MAX 240

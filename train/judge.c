@@ -221,9 +221,9 @@ static void explain_value(struct cb_judge *j, const char *value, const struct cb
 	if (mf->kind == CB_FIELD_EXE)
 		cb_buf_printf(&f->reason, "program %s was never seen here", value);
 	else
-		cb_buf_printf(&f->reason, "%s %s was never seen %s", mf->name, j->value_text.s,
+		cb_buf_printf(&f->reason, "%s %s was never seen %s", mf->name, cb_text(&j->value_text),
 			      tab ? "of this program" : "here");
-	cb_explain_common(&f->expected, &set->level[set->t.level], prefix->len ? prefix->s : "");
+	cb_explain_common(&f->expected, &set->level[set->t.level], cb_text(prefix));
 }
 
 /* -1: the value is known, or the field is not judged; else the row's finding is made, or grows. */
@@ -248,8 +248,7 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 	}
 	cb_buf_reset(&j->program_text);
 	cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
-	cb_buf_puts(&j->program_text, "");
-	finding(j, kind_of(mf, row->dataset->name), "set", mf->name, s, j->program_text.len ? j->program_text.s : "", "",
+	finding(j, kind_of(mf, row->dataset->name), "set", mf->name, s, cb_text(&j->program_text), "",
 		set->t.score);
 	if (vf->kind == CB_FIELD_ARGS) {
 		explain_args(j, row, who, vf, set);
@@ -257,7 +256,7 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 		/* explain_value() makes its own copies; value is scratch of the view */
 		explain_value(j, value, set, mf);
 	}
-	j->f.value = j->value_text.s;
+	j->f.value = cb_text(&j->value_text);
 	return 0;
 }
 
@@ -312,7 +311,7 @@ static struct stream *stream_of(struct cb_judge *j, const struct cb_row *row, co
 	cb_recent_put(&j->streams, key, len, s);
 	cb_buf_reset(b);
 	cb_shape_text(b, who->exe, strlen(who->exe));
-	s->name = cb_xstrdup(b->len ? b->s : "");
+	s->name = cb_xstrdup(cb_text(b));
 	s->subject = c->subject;
 	s->program = cb_subject_find(c->subject, s->name);
 	s->hist.matched = CB_ORDER + 1;
@@ -346,7 +345,7 @@ static int window_alarm(struct cb_judge *j, const struct cb_row *row, const stru
 		s->quiet[k] = cb_scale[k];
 	finding(j, "syscall", name[scale], mf->name, s->subject, s->name, "", 0);
 	cb_explain_window(&j->f, &j->value_text, j->model, s->program, j->tokens, &s->recall, scale);
-	j->f.value = j->value_text.s;
+	j->f.value = cb_text(&j->value_text);
 	return raise(j, row, c, e);
 }
 

@@ -157,7 +157,7 @@ static struct stream *stream_of(struct cb_learn *l, const struct cb_row *row, co
 		return s;
 	cb_buf_reset(b);
 	cb_shape_text(b, who->exe, strlen(who->exe));
-	p = cb_subject_program(c->subject, b->len ? b->s : "");
+	p = cb_subject_program(c->subject, cb_text(b));
 	*s = (struct stream){ .subject = p ? c->subject : NULL, .expect = UINT64_MAX, .epoch = l->epoch };
 	if (!p)
 		return s;

@@ -171,7 +171,7 @@ static const char *join(struct cb_view *v, const struct cb_row *row, const int *
 		cb_buf_put(&v->key, s, strlen(s));
 		cb_buf_putc(&v->key, '\t');
 	}
-	return v->key.s;
+	return cb_text(&v->key);
 }
 
 const char *cb_view_cont_key(struct cb_view *v, const struct cb_row *row, const struct cb_whose *who)
@@ -194,7 +194,7 @@ const char *cb_view_stream_key(struct cb_view *v, const struct cb_row *row)
 	cb_buf_puts(&v->key, text(row, v->tid));
 	cb_buf_putc(&v->key, '\t');
 	cb_buf_puts(&v->key, row->dataset->name);
-	return v->key.s;
+	return cb_text(&v->key);
 }
 
 /* "program <tab> value": a tab is in no text of a row. */
@@ -207,11 +207,10 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 	if (!*value && f->kind != CB_FIELD_ARGS)
 		return NULL;
 	cb_buf_reset(b);
-	cb_buf_puts(b, "");
 	if (f->kind != CB_FIELD_EXE && (level == 0 || f->kind == CB_FIELD_ARGS)) {
 		cb_shape_text(b, who->exe, strlen(who->exe));
 		if (f->kind == CB_FIELD_ARGS && level == 2)
-			return b->s;
+			return cb_text(b);
 		cb_buf_putc(b, '\t');
 	}
 	if (f->kind == CB_FIELD_ARGS && level == 1) {
@@ -222,7 +221,7 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 	} else {
 		cb_shape_text(b, value, strlen(value));
 	}
-	return b->s;
+	return cb_text(b);
 }
 
 int cb_view_missing(const struct cb_view *v, struct cb_err *e)
