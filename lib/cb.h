@@ -155,6 +155,7 @@ struct cb_tool {
 	int (*parse)(struct cb_run *run, int key, char *arg);
 	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
+	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
 	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the interval as a picture */
 	void (*done)(struct cb_run *run);		/* frees the tool's data */
@@ -180,8 +181,10 @@ int cb_run_ring(struct cb_run *run, size_t bytes);
 /* Is this what -c, -p, -n, -u ask for? Makes the container known. head: of a record. */
 bool cb_wanted(struct cb_run *run, const struct cb_head *head);
 const char *cb_run_container(struct cb_run *run, const struct cb_head *head); /* its name, "" for the host */
+const struct cb_cont *cb_run_cont(struct cb_run *run, const struct cb_head *head); /* container.h; NULL: the host */
 const char *cb_run_exe(struct cb_run *run, const struct cb_head *head);	      /* its program's path, "" if unknown */
 void cb_run_filtered(struct cb_run *run, uint64_t n); /* n records or calls were wanted by nobody */
+void cb_run_made(struct cb_run *run, uint64_t n);     /* n rows that are no record of the kernel's: seen as well */
 void cb_run_peeked(struct cb_run *run, uint64_t n);   /* n of this peek: seen, but not yet counted by the kernel */
 /* Makes a row of a record: fills the common part from its head, filters, writes. 0 or -errno. */
 int cb_emit(struct cb_run *run, const void *rec, size_t len, const char *action);

@@ -37,6 +37,11 @@ const char *cb_run_container(struct cb_run *run, const struct cb_head *h)
 	return c ? c->name : "";
 }
 
+const struct cb_cont *cb_run_cont(struct cb_run *run, const struct cb_head *h)
+{
+	return container(run, h);
+}
+
 /* So may a program. */
 const char *cb_run_exe(struct cb_run *run, const struct cb_head *h)
 {
@@ -110,6 +115,11 @@ void cb_run_filtered(struct cb_run *run, uint64_t n)
 	run->filtered += n;
 }
 
+void cb_run_made(struct cb_run *run, uint64_t n)
+{
+	run->made += n;
+}
+
 void cb_run_peeked(struct cb_run *run, uint64_t n)
 {
 	run->residual += n;
@@ -155,7 +165,7 @@ static void fill_meta(struct cb_run *run, const char *kind, struct cb_common *c)
 	c->kind = kind;
 	c->count = 0; /* counts are of events */
 	c->time = cb_now_utc();
-	c->seen = run->stats.seen + run->residual;
+	c->seen = run->stats.seen + run->residual + run->made;
 	c->sent = run->sent;
 	c->filtered = run->filtered;
 	if (run->stats.lost && c->seen > c->sent + c->filtered)

@@ -153,13 +153,23 @@ static int draw(struct cb_run *run)
 	return run->screen ? run->tool->screen(run, stdout) : 0;
 }
 
-static int tick(struct cb_run *run, struct times *t, uint64_t now)
+/* What is left in buffers, then the tool's own counters. */
+static int interval(struct cb_run *run, struct times *t, uint64_t now)
 {
 	int err;
 
+	if (run->tool->before)
+		run->tool->before(run);
 	err = cb_probe_tasks(run);
 	if (!err && run->tool->tick)
 		err = run->tool->tick(run, t->begun, now);
+	return err;
+}
+
+static int tick(struct cb_run *run, struct times *t, uint64_t now)
+{
+	int err = interval(run, t, now);
+
 	if (!err)
 		err = draw(run);
 	t->begun = now;
@@ -238,9 +248,7 @@ static int finish(struct cb_run *run, struct times *t)
 	int err;
 
 	cb_probe_detach(run);
-	err = cb_probe_tasks(run);
-	if (!err && run->tool->tick)
-		err = run->tool->tick(run, t->begun, boot_ns());
+	err = interval(run, t, boot_ns());
 	if (!err)
 		err = draw(run);
 	if (!err)

@@ -109,6 +109,7 @@ struct cb_run {
 	struct cb_buf peeks;
 	uint64_t lost_before; /* what was lost since the last row */
 	uint64_t sent, filtered, residual; /* residual: seen by a peek, not yet counted by the kernel */
+	uint64_t made;			/* rows of the tool's own making */
 	struct cb_stats stats;
 	uint64_t misses;
 	int failed;			/* first error of a call-back */
