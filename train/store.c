@@ -126,9 +126,9 @@ static int open_model(struct db *d, const char *path, int flags, struct cb_err *
 
 	*d = (struct db){ 0 };
 	if (stat(path, &st) < 0)
-		return cb_fail(e, -errno, "%s: %s", path, strerror(errno));
+		return d->err = cb_fail(e, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return cb_fail(e, -EINVAL, "%s: expected a model, got something that is no file", path);
+		return d->err = cb_fail(e, -EINVAL, "%s: expected a model, got something that is no file", path);
 	if (db_open(d, path, flags, e) < 0)
 		return d->err;
 	id = db_number(d, "PRAGMA application_id");
