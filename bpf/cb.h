@@ -11,6 +11,7 @@
 #endif
 
 #define CB_COMM 16
+#define CB_UNKNOWN (~0ULL) /* in a __u64 of a record that is UINT, DURATION or BYTES: not measured */
 
 /* cb_head.flags */
 #define CB_F_ENTERED 0x1 /* the process, or an ancestor inside the container, was put there from outside */

@@ -9,7 +9,18 @@
 #define CHUNK_NR_NONE 0x3fe /* numbers from here are no calls of any kernel */
 #define CHUNK_NR_SIGRETURN 0x3ff /* sys_exit does not know the number of rt_sigreturn */
 
-/* counting: call number, and errno of a failed call above it; sequences: call number alone */
+/* cb_chunk's last member, by what is asked for */
+enum chunk_mode {
+	CHUNK_COUNTS,    /* ret: call number, and errno of a failed call above it */
+	CHUNK_SEQUENCES, /* call: call number */
+	CHUNK_LATENCY,   /* took: as ret, and the time above it (chunk_time) */
+};
+#define CHUNK_TOOK 64
+
+/* A time in 32 bits: nanoseconds below 2 s, else units of 2^20 ns with the top bit set. */
+#define CHUNK_LONG 0x80000000u
+
+
 struct cb_chunk {
 	struct cb_head h;
 	__u64 first;    /* number of the first call below, in its stream (thread since start or last exec) */
@@ -20,6 +31,7 @@ struct cb_chunk {
 	union {
 		__u16 call[CHUNK_CALLS];
 		__u32 ret[CHUNK_CALLS];
+		__u64 took[CHUNK_TOOK];
 	};
 };
 #endif

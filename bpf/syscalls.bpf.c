@@ -12,7 +12,7 @@
 #include "argclass.h"
 #include "chunk.h"
 
-const volatile bool sequences = false;
+const volatile __u32 mode = CHUNK_COUNTS;
 const volatile __u64 ring_size = 4 * 1024 * 1024;
 /* first rule of a call + 1, and the rules */
 const volatile __u8 arg_first[CB_ARGCLASS_CALLS] = {};
@@ -27,7 +27,9 @@ const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX] = {};
 	union {                                                                                                        \
 		__u16 call[CHUNK_CALLS];                                                                               \
 		__u32 ret[CHUNK_CALLS];                                                                                \
-	};
+		__u64 took[CHUNK_TOOK];                                                                                \
+	};                                                                                                             \
+	__u64 entered_ns; /* after what is sent */
 
 struct cb_state;
 struct seq_file;
@@ -45,19 +47,24 @@ static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s,
 #define CHUNK_HEAD __builtin_offsetof(struct cb_chunk, call)
 
 _Static_assert(__builtin_offsetof(struct cb_state, call) == CHUNK_HEAD, "a state is sent as a chunk");
-_Static_assert(sizeof(struct cb_state) == sizeof(struct cb_chunk), "a state is sent as a chunk");
+_Static_assert(__builtin_offsetof(struct cb_state, entered_ns) == sizeof(struct cb_chunk), "a state is sent as a chunk");
 
 static __always_inline __u32 chunk_bytes(__u32 n)
 {
-	return sequences ? (n & 255) * 2 : (n & 255) * 4;
+	return (n & 255) * (mode == CHUNK_SEQUENCES ? 2 : mode == CHUNK_COUNTS ? 4 : 8);
+}
+
+static __always_inline __u32 chunk_calls(void)
+{
+	return mode == CHUNK_LATENCY ? CHUNK_TOOK : CHUNK_CALLS;
 }
 
 static __always_inline void chunk_send(struct cb_state *s, struct task_struct *t, __u32 n)
 {
 	__u32 size;
 
-	if (n > CHUNK_CALLS)
-		n = CHUNK_CALLS;
+	if (n > chunk_calls())
+		n = chunk_calls();
 	size = CHUNK_HEAD + chunk_bytes(n);
 	if (size > sizeof(struct cb_chunk))
 		size = sizeof(struct cb_chunk);
@@ -78,7 +85,7 @@ static __always_inline void chunk_full(struct cb_state *s)
 	struct task_struct *t = (void *)bpf_get_current_task();
 
 	bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
-	chunk_send(s, t, CHUNK_CALLS);
+	chunk_send(s, t, chunk_calls());
 }
 
 static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t)
@@ -119,7 +126,7 @@ static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s,
 	__u64 first = vs->first;
 	struct peek_room *o;
 
-	if (!n || n >= CHUNK_CALLS || (s->h.flags & CB_F_DROP))
+	if (!n || n >= chunk_calls() || (s->h.flags & CB_F_DROP))
 		return;
 	o = bpf_map_lookup_elem(&peek_rooms, &zero);
 	if (!o || bpf_probe_read_kernel(&o->c, sizeof(o->c), s))
@@ -211,6 +218,28 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 	return 0;
 }
 
+/* -L: when the call was made. The clock is most of what this costs. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(enter_clock, struct pt_regs *regs, long id)
+{
+	struct cb_state *s = cb_current();
+
+	if (s && !(s->h.flags & CB_F_DROP))
+		s->entered_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline __u32 chunk_time(struct cb_state *s)
+{
+	__u64 took = s->entered_ns ? bpf_ktime_get_ns() - s->entered_ns : 0;
+
+	s->entered_ns = 0;
+	if (took < CHUNK_LONG)
+		return took;
+	took >>= 20;
+	return took < CHUNK_LONG ? took | CHUNK_LONG : 0xffffffff;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
@@ -233,9 +262,12 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 	if (ret < 0 && ret > -4096)
 		v |= (__u32)-ret << CHUNK_ERR_SHIFT;
 	n = s->n;
-	s->ret[n & (CHUNK_CALLS - 1)] = v;
+	if (mode == CHUNK_LATENCY)
+		s->took[n & (CHUNK_TOOK - 1)] = v | (__u64)chunk_time(s) << 32;
+	else
+		s->ret[n & (CHUNK_CALLS - 1)] = v;
 	s->n = ++n;
-	if (n >= CHUNK_CALLS)
+	if (n >= chunk_calls())
 		chunk_full(s);
 	return 0;
 }

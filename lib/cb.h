@@ -157,7 +157,8 @@ struct cb_tool {
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
 	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
-	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the interval as a picture */
+	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the last interval as a picture */
+	bool (*key)(struct cb_run *run, int key);	/* on such a screen; true: draw it again (q, p and space are taken) */
 	void (*done)(struct cb_run *run);		/* frees the tool's data */
 };
 #define CB_KEY_TOOL 0x400
@@ -172,10 +173,20 @@ void *cb_run_data(struct cb_run *run);		      /* the tool's own state */
 void cb_run_schema(struct cb_run *run, int index);    /* in parse: this stream is of tool->schema[index] */
 bool cb_run_failed(const struct cb_run *run);	      /* -x */
 bool cb_run_args(const struct cb_run *run);	      /* no --no-args */
-bool cb_run_terminal(const struct cb_run *run);	      /* a table on a terminal */
+bool cb_run_terminal(const struct cb_run *run);	      /* a screen is drawn on a terminal ... */
+bool cb_run_paused(const struct cb_run *run);	      /* ... and p was pressed */
 int cb_run_fail(struct cb_run *run, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Leaves programs of the tool out of the load. -ENOENT when there is none of that name. */
 int cb_run_program(struct cb_run *run, const char *program, bool load);
+/*
+ * In setup: attaches a program whose section is "tp" to this tracepoint ("syscalls/sys_exit_open"), and to as many
+ * others as are asked for. 0: this kernel has no such tracepoint, which -v tells; 1: it has.
+ */
+int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoint);
+/* In parse: no tool->screen, rows on a terminal too. */
+void cb_run_rows(struct cb_run *run);
+bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
+bool cb_run_kernel_has(const char *function);	  /* a function programs may call (kfunc) */
 /* Before load: bytes of the main ring. */
 int cb_run_ring(struct cb_run *run, size_t bytes);
 /* Is this what -c, -p, -n, -u ask for? Makes the container known. head: of a record. */

@@ -570,6 +570,16 @@ static const char *text_of(const struct cb_field *f, const void *p, size_t avail
 	return s;
 }
 
+bool cb_may_be_unknown(const struct cb_field *f)
+{
+	return f->size == sizeof(uint64_t) && (f->type == CB_UINT || f->type == CB_DURATION || f->type == CB_BYTES);
+}
+
+static bool cb_unknown(const struct cb_field *f, const char *p)
+{
+	return cb_may_be_unknown(f) && get_uint(p, f->size) == CB_UNKNOWN;
+}
+
 bool cb_field_text(const struct cb_field *f, const void *base, size_t used, size_t cap, struct cb_buf *out)
 {
 	const char *p = (const char *)base + f->off;
@@ -610,7 +620,10 @@ bool cb_field_text(const struct cb_field *f, const void *base, size_t used, size
 		cb_buf_add(out, s, len);
 		break;
 	case CB_CAPS: cb_buf_printf(out, "0x%" PRIx64, get_uint(p, f->size)); break;
-	default: put_uint(out, get_uint(p, f->size)); break;
+	default:
+		if (!cb_unknown(f, p))
+			put_uint(out, get_uint(p, f->size));
+		break;
 	}
 	return false;
 }

@@ -19,6 +19,9 @@ bool cb_argv_next(const char *args, size_t len, size_t *pos, const char **word, 
 /* A word as JSON has it: as cb_escape(), with its spaces. cap, result: as cb_field_text(). */
 bool cb_argv_word(struct cb_buf *out, const char *word, size_t len, size_t cap);
 
+/* Has CB_UNKNOWN for "not measured", with an empty text. */
+bool cb_may_be_unknown(const struct cb_field *f);
+
 /* base: record or struct cb_common. used: bytes of the record in use (limits the last field).
  * Appends the text form. cap: at most that many bytes of text for strings (0: no limit); returns
  * true if something was cut, only at a whole character, escape or word. */

@@ -758,6 +758,9 @@ int cb_event_from_row(const struct cb_schema *s, struct cb_names *names, const s
 	int err;
 
 	memset(rec, 0, s->size);
+	for (size_t i = 0; i < s->nfields; i++) /* what an older recording does not have was not measured */
+		if (cb_may_be_unknown(&s->field[i]))
+			memset((char *)rec + s->field[i].off, 0xff, s->field[i].size);
 	*ev = (struct cb_event){ .schema = s, .rec = rec };
 	err = common_from_row(names, row, &ev->c, &why);
 	for (size_t i = 0; i < s->nfields && !err; i++) {

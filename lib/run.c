@@ -45,9 +45,29 @@ bool cb_run_args(const struct cb_run *run)
 	return !run->opt.no_args;
 }
 
+void cb_run_rows(struct cb_run *run)
+{
+	run->rows = true;
+}
+
+bool cb_run_by_process(const struct cb_run *run)
+{
+	return cb_filter_by_process(run->opt.filter);
+}
+
+bool cb_run_kernel_has(const char *function)
+{
+	return cb_kernel_has_function(function);
+}
+
 bool cb_run_terminal(const struct cb_run *run)
 {
 	return run->screen;
+}
+
+bool cb_run_paused(const struct cb_run *run)
+{
+	return run->paused;
 }
 
 static void say(const struct cb_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -150,7 +170,7 @@ struct times {
 
 static int draw(struct cb_run *run)
 {
-	return run->screen ? run->tool->screen(run, stdout) : 0;
+	return run->screen && !run->paused ? run->tool->screen(run, stdout) : 0;
 }
 
 /* What is left in buffers, then the tool's own counters. */
@@ -229,6 +249,8 @@ static int loop(struct cb_run *run, struct times *t)
 		if (n < 0 && errno != EINTR)
 			return cb_fail(&run->err, -errno, "waiting: %s", strerror(errno));
 		err = take_signals(run);
+		if (!err)
+			err = cb_term_keys(run);
 		if (err)
 			break;
 		err = cb_probe_drain(run);
@@ -290,6 +312,7 @@ static int live(struct cb_run *run)
 		return err;
 	tell_ready(run);
 	say_if_none(run);
+	cb_term_begin(run);
 	t.start = t.begun = boot_ns();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
 	t.tasks = t.start + TASKS_NS;
@@ -318,6 +341,7 @@ static int end(struct cb_run *run, int err)
 	if (run->tool->done)
 		run->tool->done(run);
 	err2 = cb_output_close(run);
+	cb_term_end(run);
 	cb_probe_free(run);
 	cb_filter_free(run->opt.filter);
 	cb_who_free(run->who);

@@ -83,6 +83,12 @@ int cb_output_flush(struct cb_run *run);
 int cb_output_turn(struct cb_run *run, const struct cb_common *end, const struct cb_common *schema);
 int cb_output_close(struct cb_run *run);
 
+/* term.c: keys of a screen */
+struct cb_term;
+void cb_term_begin(struct cb_run *run);
+int cb_term_keys(struct cb_run *run); /* 1: time to end */
+void cb_term_end(struct cb_run *run);
+
 struct cb_run {
 	const struct cb_tool *tool;
 	const struct cb_schema *schema;
@@ -97,6 +103,8 @@ struct cb_run {
 	struct cb_common told;		/* totals that earlier files of the recording ended with */
 	bool screen;			/* tool->screen draws on the terminal */
 	bool rows;			/* never: the tool wants rows */
+	struct cb_term *term;
+	bool paused;
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[128];
 	int nlinks;

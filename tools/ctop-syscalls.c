@@ -11,6 +11,7 @@
 #include "cb.h"
 #include "chunk.h"
 #include "field.h"
+#include "hist.h"
 #include "sequence.h"
 #include "syscall.h"
 #include "syscalls.skel.h"
@@ -48,15 +49,22 @@ struct cell {
 	uint64_t count, errors;
 	struct by_errno *by;
 	size_t nby;
+	struct cb_hist *hist; /* -L */
 	UT_hash_handle hh;
 };
 
+enum order { BY_RATE, BY_ERRORS, BY_TIME, BY_CONTAINER, BY_CALL, NORDERS };
+
 struct top {
-	bool sequences, by_process;
+	enum chunk_mode mode;
+	bool by_process;
+	enum order order;
 	struct stream *stream;
 	struct cell *cell;
 	uint64_t from, to; /* interval on the screen */
 	uint64_t lost;	   /* calls, not yet told */
+	struct cell *shown; /* the interval on the screen */
+	uint64_t shown_lost;
 };
 
 /* ---- chunks to new calls ---- */
@@ -144,6 +152,19 @@ static void count_error(struct cell *c, uint32_t err)
 	c->by[c->nby++] = (struct by_errno){ err, 1 };
 }
 
+/* One call of a chunk: number, errno in the upper half; with -L the time above both. */
+static uint64_t call_of(const struct top *t, const struct cb_chunk *c, uint32_t i)
+{
+	return t->mode == CHUNK_LATENCY ? c->took[i] : c->ret[i];
+}
+
+static void count_time(struct cell *c, uint32_t took)
+{
+	if (!c->hist)
+		c->hist = cb_xalloc(sizeof(*c->hist));
+	cb_hist_add(c->hist, took & CHUNK_LONG ? (uint64_t)(took & ~CHUNK_LONG) << 20 : took);
+}
+
 static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk *c, uint32_t from)
 {
 	uint32_t last = UINT32_MAX;
@@ -154,7 +175,8 @@ static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk 
 		return 0;
 	}
 	for (; from < c->n; from++) {
-		uint32_t nr = c->ret[from] & 0xffff, err = c->ret[from] >> CHUNK_ERR_SHIFT;
+		uint64_t call = call_of(t, c, from);
+		uint32_t nr = call & 0xffff, err = (uint32_t)call >> CHUNK_ERR_SHIFT;
 
 		if (nr == CHUNK_NR_SIGRETURN)
 			nr = cb_syscall_number("rt_sigreturn");
@@ -166,6 +188,8 @@ static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk 
 		cell->count++;
 		if (err)
 			count_error(cell, err);
+		if (t->mode == CHUNK_LATENCY)
+			count_time(cell, call >> 32);
 	}
 	return 0;
 }
@@ -174,7 +198,8 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 {
 	struct top *t = cb_run_data(run);
 	const struct cb_chunk *c = rec;
-	size_t head = offsetof(struct cb_chunk, call), each = t->sequences ? 2 : 4;
+	size_t head = offsetof(struct cb_chunk, call);
+	size_t each = t->mode == CHUNK_SEQUENCES ? 2 : t->mode == CHUNK_COUNTS ? 4 : 8;
 	uint32_t from = 0;
 	struct stream *s;
 	int err = 0;
@@ -190,7 +215,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 		t->lost += c->h.lost;
 	if (from < c->n) {
 		s->next = c->first + c->n;
-		err = t->sequences ? take_sequence(run, t, c, from) : take_counts(run, t, c, from);
+		err = t->mode == CHUNK_SEQUENCES ? take_sequence(run, t, c, from) : take_counts(run, t, c, from);
 	}
 	if (c->last && !peek)
 		stream_end(t, s);
@@ -241,42 +266,80 @@ static int emit_cell(struct cb_run *run, struct top *t, struct cell *c, uint64_t
 	r.rate = rate(c->count, from, to);
 	r.distinct = c->nby;
 	errors_text(c, r.errors_by, sizeof(r.errors_by));
+	r.mean_ns = r.p50_ns = r.p99_ns = CB_UNKNOWN;
+	if (c->hist) {
+		r.mean_ns = cb_hist_mean(c->hist);
+		r.p50_ns = cb_hist_quantile(c->hist, 0.5);
+		r.p99_ns = cb_hist_quantile(c->hist, 0.99);
+		cb_hist_text(c->hist, r.hist, sizeof(r.hist));
+	}
 	if (!t->by_process)
 		r.h.pid = 0;
 	r.h.tid = 0;
 	return cb_emit_span(run, &r, sizeof(r), NULL, from, to, c->count, lost);
 }
 
-static int cell_order(const void *a, const void *b)
+/* qsort_r: by what is asked for, most first; names upwards */
+static int cell_order(const void *a, const void *b, void *arg)
 {
 	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+	enum order order = *(const enum order *)arg;
+	uint64_t m = x->count, n = y->count;
+	int names;
 
-	if (x->count != y->count)
-		return x->count < y->count ? 1 : -1;
+	if (order == BY_CONTAINER && x->key.cont != y->key.cont)
+		return x->key.cont < y->key.cont ? -1 : 1;
+	if (order == BY_CALL) {
+		names = strcmp(cb_syscall_name(x->key.nr), cb_syscall_name(y->key.nr));
+		if (names)
+			return names;
+	}
+	if (order == BY_ERRORS && x->errors != y->errors)
+		m = x->errors, n = y->errors;
+	if (order == BY_TIME && x->hist && y->hist)
+		m = x->hist->sum, n = y->hist->sum;
+	if (m != n)
+		return m < n ? 1 : -1;
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-static struct cell **sorted_cells(struct top *t, size_t *ret_n)
+static struct cell **sorted_cells(struct cell *table, enum order order, size_t *ret_n)
 {
-	size_t n = HASH_COUNT(t->cell), i = 0;
+	size_t n = HASH_COUNT(table), i = 0;
 	struct cell **all = cb_xalloc((n + 1) * sizeof(*all)), *c;
 
-	for (c = t->cell; c; c = c->hh.next)
+	for (c = table; c; c = c->hh.next)
 		all[i++] = c;
-	qsort(all, n, sizeof(*all), cell_order);
+	qsort_r(all, n, sizeof(*all), cell_order, &order);
 	*ret_n = n;
 	return all;
 }
 
-static void clear_cells(struct top *t)
+static void clear_cells(struct cell **table)
 {
 	struct cell *c, *next;
 
-	HASH_ITER(hh, t->cell, c, next) {
-		HASH_DEL(t->cell, c);
+	HASH_ITER(hh, *table, c, next) {
+		HASH_DEL(*table, c);
 		free(c->by);
+		free(c->hist);
 		free(c);
 	}
+}
+
+/* The screen keeps an interval for as long as it shows it. */
+static void show(struct cb_run *run, struct top *t, uint64_t from, uint64_t to)
+{
+	if (!cb_run_paused(run)) {
+		clear_cells(&t->shown);
+		t->shown = t->cell;
+		t->cell = NULL;
+		t->from = from;
+		t->to = to;
+		t->shown_lost = t->lost;
+	}
+	clear_cells(&t->cell);
+	t->lost = 0;
 }
 
 static int tick(struct cb_run *run, uint64_t from, uint64_t to)
@@ -286,24 +349,21 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 	size_t n;
 	int err = 0;
 
-	if (t->sequences)
+	if (t->mode == CHUNK_SEQUENCES)
 		return 0;
-	all = sorted_cells(t, &n);
+	all = sorted_cells(t->cell, BY_RATE, &n);
 	for (size_t i = 0; !err && i < n; i++)
 		err = emit_cell(run, t, all[i], from, to, i ? 0 : t->lost);
 	free(all);
-	t->from = from;
-	t->to = to;
-	if (!cb_run_terminal(run)) {
-		clear_cells(t);
-		t->lost = 0;
-	}
+	show(run, t, from, to);
 	return err;
 }
 
 /* ---- the screen ---- */
 
-static void screen_head(struct top *t, uint64_t calls, FILE *out)
+static const char *const order_names[] = { "rate", "errors", "time", "container", "call" };
+
+static void screen_head(struct cb_run *run, struct top *t, uint64_t calls, FILE *out)
 {
 	time_t now = time(NULL);
 	char clock[16];
@@ -311,29 +371,47 @@ static void screen_head(struct top *t, uint64_t calls, FILE *out)
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
 	fprintf(out, "\033[H\033[J%s  %.0f calls/s in %.1f s", clock, rate(calls, t->from, t->to),
 		(t->to - t->from) / 1e9);
-	if (t->lost)
-		fprintf(out, "  %llu lost", (unsigned long long)t->lost);
-	fprintf(out, "\n\n%-20s %8s %-15s %-22s %10s %9s  %s\n", "CONTAINER", t->by_process ? "PID" : "",
-		t->by_process ? "COMM" : "", "CALL", "RATE/S", "ERRORS", "BY ERROR");
+	if (t->shown_lost)
+		fprintf(out, "  %llu lost", (unsigned long long)t->shown_lost);
+	fprintf(out, "  by %s%s  (s sorts, p pauses, q ends)", order_names[t->order],
+		cb_run_paused(run) ? ", paused" : "");
+	fprintf(out, "\n\n%-20s ", "CONTAINER");
+	if (t->by_process)
+		fprintf(out, "%8s %-15s ", "PID", "COMM");
+	fprintf(out, "%-22s %10s %9s  ", "CALL", "RATE/S", "ERRORS");
+	if (t->mode == CHUNK_LATENCY)
+		fprintf(out, "%10s %10s %10s  ", "MEAN us", "P50 us", "P99 us");
+	fputs("BY ERROR\n", out);
+}
+
+static void put_text(struct cb_buf *to, const char *text, size_t len, int width)
+{
+	struct cb_buf b = {};
+
+	cb_escape(&b, text, len, false);
+	cb_buf_printf(to, "%-*.*s ", width, width, b.len ? b.s : "-");
+	cb_buf_free(&b);
 }
 
 static void screen_row(struct cb_run *run, struct top *t, struct cell *c, int width, FILE *out)
 {
-	struct cb_buf name = {}, comm = {}, line = {};
-	char by[132], pid[16] = "";
+	const char *name = cb_run_container(run, &c->head);
+	struct cb_buf line = {};
+	char by[132];
 
 	errors_text(c, by, sizeof(by));
-	cb_buf_puts(&name, cb_run_container(run, &c->head));
+	put_text(&line, name, strlen(name), 20);
 	if (t->by_process) {
-		snprintf(pid, sizeof(pid), "%u", c->key.pid);
-		cb_escape(&comm, c->head.comm, strnlen(c->head.comm, CB_COMM), false);
+		cb_buf_printf(&line, "%8u ", c->key.pid);
+		put_text(&line, c->head.comm, strnlen(c->head.comm, CB_COMM), 15);
 	}
-	cb_buf_printf(&line, "%-20.20s %8s %-15.15s %-22s %10.1f %9llu  %s", name.len ? name.s : "-", pid,
-		      comm.len ? comm.s : "", cb_syscall_name(c->key.nr), rate(c->count, t->from, t->to),
-		      (unsigned long long)c->errors, by);
+	cb_buf_printf(&line, "%-22s %10.1f %9llu  ", cb_syscall_name(c->key.nr), rate(c->count, t->from, t->to),
+		      (unsigned long long)c->errors);
+	if (c->hist)
+		cb_buf_printf(&line, "%10.1f %10.1f %10.1f  ", cb_hist_mean(c->hist) / 1e3,
+			      cb_hist_quantile(c->hist, 0.5) / 1e3, cb_hist_quantile(c->hist, 0.99) / 1e3);
+	cb_buf_puts(&line, by);
 	fprintf(out, "%.*s\n", width, line.s);
-	cb_buf_free(&name);
-	cb_buf_free(&comm);
 	cb_buf_free(&line);
 }
 
@@ -346,16 +424,26 @@ static int screen(struct cb_run *run, FILE *out)
 	size_t n;
 
 	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
-	all = sorted_cells(t, &n);
+	all = sorted_cells(t->shown, t->order, &n);
 	for (size_t i = 0; i < n; i++)
 		calls += all[i]->count;
-	screen_head(t, calls, out);
+	screen_head(run, t, calls, out);
 	for (size_t i = 0; i < n && i + 4 < ws.ws_row; i++)
 		screen_row(run, t, all[i], ws.ws_col, out);
 	free(all);
-	clear_cells(t);
-	t->lost = 0;
 	return fflush(out) ? -errno : 0;
+}
+
+static bool key(struct cb_run *run, int c)
+{
+	struct top *t = cb_run_data(run);
+
+	if (c != 's')
+		return false;
+	t->order = (t->order + 1) % NORDERS;
+	if (t->order == BY_TIME && t->mode != CHUNK_LATENCY)
+		t->order++;
+	return true;
 }
 
 /* ---- set-up ---- */
@@ -388,10 +476,14 @@ static int setup(struct cb_run *run, void *skel)
 	struct syscalls_bpf *s = skel;
 	int err;
 
-	s->rodata->sequences = t->sequences;
+	s->rodata->mode = t->mode;
 	s->rodata->ring_size = RING;
 	set_classes(s);
-	err = cb_run_program(run, t->sequences ? "leave" : "enter", false);
+	err = cb_run_program(run, "enter", t->mode == CHUNK_SEQUENCES);
+	if (!err)
+		err = cb_run_program(run, "enter_clock", t->mode == CHUNK_LATENCY);
+	if (!err)
+		err = cb_run_program(run, "leave", t->mode != CHUNK_SEQUENCES);
 	return err ? err : cb_run_ring(run, RING);
 }
 
@@ -399,6 +491,7 @@ enum { KEY_BY = CB_KEY_TOOL };
 
 static const struct argp_option options[] = {
 	{ "sequences", 'S', NULL, 0, "every thread's calls in order, in chunks, nothing left out", 3 },
+	{ "latency", 'L', NULL, 0, "time spent in calls too: mean, median, 99th percentile, histogram", 3 },
 	{ "by", KEY_BY, "WHAT", 0, "count by container (the usual) or by process", 3 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
@@ -408,8 +501,16 @@ static int parse(struct cb_run *run, int key, char *arg)
 	struct top *t = cb_run_data(run);
 
 	if (key == 'S') {
-		t->sequences = true;
+		if (t->mode == CHUNK_LATENCY)
+			return cb_run_fail(run, -EINVAL, "--sequences and --latency exclude each other");
+		t->mode = CHUNK_SEQUENCES;
 		cb_run_schema(run, 1);
+		return 0;
+	}
+	if (key == 'L') {
+		if (t->mode == CHUNK_SEQUENCES)
+			return cb_run_fail(run, -EINVAL, "--sequences and --latency exclude each other");
+		t->mode = CHUNK_LATENCY;
 		return 0;
 	}
 	if (!strcmp(arg, "process"))
@@ -424,7 +525,8 @@ static void done(struct cb_run *run)
 	struct top *t = cb_run_data(run);
 	struct stream *s, *next;
 
-	clear_cells(t);
+	clear_cells(&t->cell);
+	clear_cells(&t->shown);
 	HASH_ITER(hh, t->stream, s, next)
 		stream_end(t, s);
 	free(t);
@@ -437,6 +539,7 @@ static const struct cb_tool ctop_syscalls = {
 	.examples = "ctop-syscalls                    a screen, refreshed every second\n"
 		    "ctop-syscalls 5 3 -j             three reports of 5 s each as JSON Lines\n"
 		    "ctop-syscalls --by=process 2 1   by process\n"
+		    "ctop-syscalls -L -c web 10 1     how long the calls of one container take\n"
 		    "ctop-syscalls -S -j -c web -d 2  all calls of one container in order\n",
 	.schema = { &cb_schema_syscall, &cb_schema_sequence },
 	.streams = "sequence -S",
@@ -449,6 +552,7 @@ static const struct cb_tool ctop_syscalls = {
 	.record = record,
 	.tick = tick,
 	.screen = screen,
+	.key = key,
 	.done = done,
 };
 

@@ -1,3 +1,4 @@
+bats_require_minimum_version 1.5.0
 load lib
 
 setup() { require_bpf; require_runc; live_setup; }
@@ -131,4 +132,43 @@ count_calls() {
 		'.["event.sent"] == $n and .["event.lost"] == $l and .["event.seen"] == $n + $l + .["event.filtered"]'
 	[ "$(tail -n 1 "$out" | jq '.["event.seen"]')" -ge 6000034 ]
 	grep -q 'calls were lost' "$out.err"
+}
+
+@test "-L: mean, median, 99th percentile and histogram of calls of a known length" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id naps)
+	collector_start "$out" ctop-syscalls -L -j -c "$id" -i 60s
+	ctr_run naps sh -c 'for i in 1 2 3 4 5 6 7; do usleep 20000; done; calls 10007 1' >/dev/null
+	collector_stop "$out"
+	assert_no_loss "$out"
+	rows "$out" 'event and (.["syscall.name"] | test("nanosleep"))' >"$BATS_TEST_TMPDIR/naps"
+	jq -se 'length == 1 and (.[0] | .["syscall.count"] == 7 and .["syscall.latency_mean_ns"] >= 20000000 and
+		.["syscall.latency_p50_ns"] >= 18700000 and .["syscall.latency_p99_ns"] < 2000000000)' "$BATS_TEST_TMPDIR/naps"
+	# the histogram holds every call
+	rows "$out" 'event and .["syscall.name"] == "getppid" and .["syscall.count"] > 10006' |
+		jq -e '(.["syscall.latency_hist"] | split(" ") | map(split(":")[1] | tonumber) | add) == .["syscall.count"] and
+			.["syscall.latency_p50_ns"] <= .["syscall.latency_p99_ns"]'
+	# without -L nothing is said of time
+	run -64 ctop-syscalls -L -S
+}
+
+@test "on a terminal: a screen that sorts, pauses and ends by a key, and leaves the terminal as it was" {
+	require_tool script
+	local id
+	id=$(ctr_id screen)
+	ctr_start screen sh -c 'while :; do cat /no/such/file; done 2>/dev/null'
+	mkfifo "$BATS_TEST_TMPDIR/keys"
+	script -qec "stty rows 30 cols 120; stty -g >$BATS_TEST_TMPDIR/before; ctop-syscalls 0.2 -c '$id'; stty -g >$BATS_TEST_TMPDIR/after" \
+		/dev/null <"$BATS_TEST_TMPDIR/keys" >"$BATS_TEST_TMPDIR/screen" 3>&- 4>&- &
+	exec 9>"$BATS_TEST_TMPDIR/keys"
+	wait_for grep -q "$(cut -c1-20 <<<"$id")" "$BATS_TEST_TMPDIR/screen"
+	printf s >&9
+	wait_for grep -q 'by errors' "$BATS_TEST_TMPDIR/screen"
+	printf p >&9
+	wait_for grep -q 'paused' "$BATS_TEST_TMPDIR/screen"
+	printf q >&9
+	wait_for test -s "$BATS_TEST_TMPDIR/after"
+	exec 9>&-
+	cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	grep -q 'ENOENT:' "$BATS_TEST_TMPDIR/screen"
 }
