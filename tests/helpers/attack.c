@@ -4,7 +4,7 @@
  * refused by the kernel, is undone, or happens in a child that ends at once.
  *
  * attack NAME: does one action, prints what came of it
- * attack list: names them, with a line each on what they do
+ * attack list: a line each: name, what it does, what an alarm about it should name
  * attack serve PORT DIR: the application, on all addresses. Two workers; ordinary requests read DIR/items,
  *	append to DIR/log and now and then replace DIR/state. "GET /...?run=NAME" does the action in the worker,
  *	so it is this known program that misbehaves, with no process put in from outside.
@@ -269,21 +269,22 @@ static int do_order(void)
 
 static const struct action {
 	const char *name, *what;
+	const char *sign; /* what the most telling alarm about it names */
 	int (*run)(void);
 } actions[] = {
-	{ "shell", "starts /bin/sh -c \"id; uname -a; ls /root\"", do_shell },
-	{ "ptrace", "attaches to a child with ptrace", do_ptrace },
-	{ "packet", "asks for a packet socket", do_packet },
-	{ "wx", "makes memory writable and executable", do_wx },
-	{ "memfd", "runs a program from memory (memfd_create, execveat)", do_memfd },
-	{ "dropper", "writes a program to /tmp and runs it", do_dropper },
-	{ "shadow", "reads /etc/shadow", do_shadow },
-	{ "userns", "makes a user namespace", do_userns },
-	{ "setns", "tries to enter another namespace", do_setns },
-	{ "bpf", "tries to create a BPF map", do_bpf },
-	{ "module", "tries to load a kernel module (an empty one)", do_module },
-	{ "scan", "connects to 64 ports of loopback", do_scan },
-	{ "order", "makes its usual calls in an order never seen", do_order },
+	{ "shell", "starts /bin/sh -c \"id; uname -a; ls /root\"", "/dash", do_shell },
+	{ "ptrace", "attaches to a child with ptrace", "ptrace", do_ptrace },
+	{ "packet", "asks for a packet socket", "socket:packet", do_packet },
+	{ "wx", "makes memory writable and executable", "mprotect:wx", do_wx },
+	{ "memfd", "runs a program from memory (memfd_create, execveat)", "memfd:", do_memfd },
+	{ "dropper", "writes a program to /tmp and runs it", "/tmp/.update", do_dropper },
+	{ "shadow", "reads /etc/shadow", "order", do_shadow },
+	{ "userns", "makes a user namespace", "unshare", do_userns },
+	{ "setns", "tries to enter another namespace", "setns", do_setns },
+	{ "bpf", "tries to create a BPF map", "bpf", do_bpf },
+	{ "module", "tries to load a kernel module (an empty one)", "init_module", do_module },
+	{ "scan", "connects to 64 ports of loopback", "connect", do_scan },
+	{ "order", "makes its usual calls in an order never seen", "order", do_order },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -423,7 +424,7 @@ int main(int argc, char **argv)
 		return 0;
 	if (argc == 2 && !strcmp(argv[1], "list")) {
 		for (i = 0; i < NACTIONS; i++)
-			printf("%s\t%s\n", actions[i].name, actions[i].what);
+			printf("%s\t%s\t%s\n", actions[i].name, actions[i].what, actions[i].sign);
 		return 0;
 	}
 	if (argc == 4 && !strcmp(argv[1], "serve"))
