@@ -197,10 +197,12 @@ static __always_inline void resource_exec(struct cb_state *s, struct task_struct
 		/* what it did before, it did for the runtime */
 		use_of(t, &s->seen);
 		s->ready = 1;
-		if (!total_of(s->h.cont))
-			total_open(s, t, 0);
 	}
 	e = total_of(s->h.cont);
+	if (!e) {
+		total_open(s, t, 0);
+		e = total_of(s->h.cont);
+	}
 	if (e)
 		__sync_fetch_and_add(&e->execs, 1);
 }

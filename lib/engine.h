@@ -26,6 +26,8 @@ enum cb_trust {
  */
 int cb_host_read(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, size_t max,
 		 struct cb_buf *out, struct stat *st);
+/* The same file, opened to be read; the caller closes. Descriptor or -errno. */
+int cb_host_open(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel);
 /* The same, parsed; NULL when there is none or it is broken. */
 json_t *cb_host_json(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel,
 		     struct stat *st);

@@ -48,24 +48,36 @@ static int read_all(int fd, size_t max, struct cb_buf *out)
 	return n < 0 ? -errno : (int)out->len;
 }
 
+static int open_regular(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, struct stat *st)
+{
+	/* O_NONBLOCK: a FIFO put in the file's place must not hold us */
+	int fd = open_below(h, trust, base, rel, O_RDONLY | O_NONBLOCK | O_NOCTTY), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) ? 0 : -EINVAL;
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+int cb_host_open(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel)
+{
+	struct stat st;
+
+	return open_regular(h, trust, base, rel, &st);
+}
+
 int cb_host_read(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, size_t max,
 		 struct cb_buf *out, struct stat *st)
 {
 	struct stat own;
-	int fd, ret;
+	int fd = open_regular(h, trust, base, rel, st ? st : &own), ret;
 
-	if (!st)
-		st = &own;
-	/* O_NONBLOCK: a FIFO put in the file's place must not hold us */
-	fd = open_below(h, trust, base, rel, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, st) < 0)
-		ret = -errno;
-	else if (!S_ISREG(st->st_mode))
-		ret = -EINVAL;
-	else
-		ret = read_all(fd, max, out);
+	ret = read_all(fd, max, out);
 	close(fd);
 	return ret;
 }
