@@ -112,18 +112,17 @@ static void quote(struct cb_buf *b, const char *option, const char *s)
 	cb_buf_printf(b, " %s '", option);
 	for (; *s; s++) {
 		if (*s == '\'')
-			cb_buf_puts(b, "'\\\\''");
+			cb_buf_puts(b, "'\"'\"'"); /* no backslash: that begins an escape */
 		else
 			cb_buf_putc(b, *s);
 	}
 	cb_buf_putc(b, '\'');
 }
 
-/* Escapes stay escapes here: cmodel takes texts as rows have them. A backslash is thus doubled for put(). */
+/* Escapes stay escapes when it is written: cmodel takes texts as rows have them. */
 static void allow_command(struct cb_alarms *a, const struct cb_finding *f, char *to, size_t size)
 {
-	struct cb_buf *b = &a->text, twice = { 0 };
-	const char *s;
+	struct cb_buf *b = &a->text;
 
 	cb_buf_reset(b);
 	cb_buf_printf(b, "cmodel allow %s", a->path);
@@ -132,13 +131,7 @@ static void allow_command(struct cb_alarms *a, const struct cb_finding *f, char 
 		quote(b, "-p", f->program);
 	quote(b, "-f", f->field);
 	quote(b, "-v", f->value);
-	for (s = b->s; *s; s++) {
-		if (*s == '\\' && s[1] == 'x')
-			cb_buf_putc(&twice, '\\');
-		cb_buf_putc(&twice, *s);
-	}
-	put(to, size, twice.s, twice.len);
-	cb_buf_free(&twice);
+	put(to, size, b->s, b->len);
 }
 
 static const char *keep(struct held *h, const char *s)

@@ -53,6 +53,13 @@ void cb_shape_text(struct cb_buf *out, const char *s, size_t len)
 	bool digit, word = true;
 
 	while (at < len && out->len - from < CB_SHAPE_MAX) {
+		if (s[at] == '\\') { /* an escape stays one */
+			n = len - at >= 4 && s[at + 1] == 'x' ? 4 : len - at >= 2 ? 2 : 1;
+			cb_buf_put(out, s + at, n);
+			at += n;
+			word = true;
+			continue;
+		}
 		if (word && (n = run_uuid(s + at, len - at))) {
 			cb_buf_putc(out, '*');
 		} else if (word && (n = run_hex(s + at, len - at, &digit)) >= 8 && digit) {

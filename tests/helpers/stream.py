@@ -104,8 +104,8 @@ for s in range(begin, end):
         for d in ("exec", "sequence"):
             row(s + 0.9, "cbtools." + d, "heartbeat", event__seen=1)
     if a.odd:
-        r = row(s + 0.95, "acme.door", door="north" if "door" not in a.attack or s != half else "cellar-\\x20x")
-        r.update({"container.name": a.container, "container.image.name": a.image})
+        r = row(s + 0.95, "acme.door", door="north" if "door" not in a.attack or s != half else "cel'lar-\\x0ax")
+        r.update({"container.id": a.container * 8, "container.name": a.container, "container.image.name": a.image})
 for n, name in enumerate(a.attack):
     t = half + 0.3 + n * 3
     w = workers[n % 2]
@@ -137,7 +137,7 @@ if a.lose:
     at = len(rows) // 2
     rows[at + a.lose][2]["event.lost"] = a.lose
     del rows[at:at + a.lose]
-if a.odd:
+if a.odd and not a.csv:
     rows.insert(0, (0, 0, {"event.dataset": "acme.door", "event.kind": "schema", "@timestamp": time_text(begin),
                            "schema.version": 1, "schema.fields": [{"name": "door", "type": "str", "role": "set"}]}))
 for d in ("exec", "sequence"):

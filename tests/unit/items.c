@@ -40,6 +40,7 @@ static void test_text(void **state)
 		{ "/etc/nginx.conf", "/etc/nginx.conf" },
 		{ "feedface", "feedface" }, /* letters only: a word */
 		{ "/a.Capital", "/a.Capital" },
+		{ "/a\\x0a7\\\\9", "/a\\x0a#\\\\#" }, /* escapes stay what they are */
 		{ "", "" },
 	};
 

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0
+bats_require_minimum_version 1.5.0
+# ctrain over made recordings (tests/helpers/stream.py).
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.."
+	PATH=${O:-$PWD/build}:$PATH
+	T=$BATS_TEST_TMPDIR
+}
+
+stream() {
+	python3 tests/helpers/stream.py "$@"
+}
+
+# everything a model says, without where it came from
+content() {
+	python3 - "$1" <<-'EOF'
+	import sqlite3, sys
+	db = sqlite3.connect(sys.argv[1])
+	for t in "meta subject program field symbol ngram item dropped heldout heldout_top threshold allow".split():
+	    for row in sorted(db.execute("SELECT * FROM " + t), key=repr):
+	        print(t, row)
+	EOF
+}
+
+@test "the same model from CSV, JSON, compressed, and a pipe" {
+	stream > "$T/a.jsonl"
+	stream --csv > "$T/a.csv"
+	run -0 ctrain -m "$T/json.db" "$T/a.jsonl"
+	[[ "$output" == *"srv: 1 containers, 2.0 container-minutes"* ]]
+	[[ "$output" == *"/usr/sbin/srv"*"ready"* ]]
+	ctrain -m "$T/csv.db" "$T/a.csv"
+	ctrain -m "$T/pipe.db" < <(cat "$T/a.jsonl")
+	zstd -q "$T/a.jsonl" -o "$T/b.jsonl.zst" && ctrain -m "$T/zst.db" "$T/b.jsonl.zst"
+	content "$T/json.db" > "$T/json"
+	[ "$(wc -l < "$T/json")" -gt 300 ]
+	for f in csv pipe zst; do
+		cmp <(content "$T/$f.db") "$T/json"
+	done
+	[ "$(stat -c %a "$T/json.db")" = 600 ]
+}
+
+@test "a folder of two recordings is the same as both in one" {
+	mkdir "$T/rec"
+	stream > "$T/a.jsonl"
+	grep cbtools.exec "$T/a.jsonl" > "$T/rec/exec.jsonl"
+	grep cbtools.sequence "$T/a.jsonl" > "$T/rec/sequence.jsonl"
+	ctrain -m "$T/one.db" "$T/a.jsonl"
+	ctrain -m "$T/two.db" "$T/rec"
+	cmp <(content "$T/one.db" | grep '^ngram\|^threshold') <(content "$T/two.db" | grep '^ngram\|^threshold')
+}
+
+@test "a source is learned once; another is added; --new starts over" {
+	stream > "$T/a.jsonl"
+	stream --seed 2 --from 5000 > "$T/b.jsonl"
+	ctrain -m "$T/m.db" "$T/a.jsonl"
+	content "$T/m.db" > "$T/before"
+	run -0 --separate-stderr ctrain -m "$T/m.db" "$T/a.jsonl"
+	[ "$stderr" = "ctrain: $T/a.jsonl: was learned already, skipped" ]
+	content "$T/m.db" | cmp - "$T/before"
+	zstd -q "$T/a.jsonl" && run -0 ctrain -m "$T/m.db" "$T/a.jsonl.zst"
+	content "$T/m.db" | cmp - "$T/before"
+
+	run -0 ctrain -m "$T/m.db" "$T/b.jsonl"
+	[[ "$output" == *"srv: 2 containers, 4.0 container-minutes"* ]]
+	calls=$(cat "$T/a.jsonl.zst" | zstd -dc | cat - "$T/b.jsonl" | grep -o '"syscall.sequence":"[^"]*' | cut -d: -f2- | wc -w)
+	[ "$(python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT SUM(n) FROM ngram").fetchone()[0])' "$T/m.db")" = "$calls" ]
+	run -0 ctrain -m "$T/m.db" --new "$T/b.jsonl"
+	[[ "$output" == *"srv: 1 containers, 2.0 container-minutes"* ]]
+}
+
+@test "rows of a lossy window are not learned unless told" {
+	stream --lose 7 > "$T/a.jsonl"
+	run -0 --separate-stderr ctrain -m "$T/m.db" "$T/a.jsonl"
+	[[ "$stderr" == *"ctrain: 1 rows said that 7 were lost before them: not learned (--lossy learns them)"* ]]
+	[[ "$stderr" == *"gaps in sequences"* ]]
+	a=$(content "$T/m.db" | grep -c .)
+	run -0 --separate-stderr ctrain -m "$T/l.db" --lossy "$T/a.jsonl"
+	[[ "$stderr" != *"not learned (--lossy"* ]]
+	[ "$(content "$T/m.db" | md5sum)" != "$(content "$T/l.db" | md5sum)" ]
+}
+
+@test "what is entered from outside has a baseline of its own, and its calls none" {
+	stream --attack entered > "$T/a.jsonl"
+	ctrain -m "$T/m.db" "$T/a.jsonl" > "$T/out"
+	grep -q '(entered)' "$T/out"
+	! content "$T/m.db" | grep ptrace
+	content "$T/m.db" | grep "^program .*'/bin/sh'" && return 1
+	true
+}
+
+@test "no value of an argument gets into a model" {
+	stream --attack shell args > "$T/a.jsonl"
+	ctrain -m "$T/m.db" "$T/a.jsonl"
+	! content "$T/m.db" | grep -e 'uname -a' -e 'id=[0-9]' -e 'tmp/job-[0-9]'
+	content "$T/m.db" | grep -q 'job --id= /tmp/job-#'
+}
+
+@test "a dataset of a third party is learned by its schema row" {
+	stream --odd > "$T/a.jsonl"
+	ctrain -m "$T/m.db" "$T/a.jsonl"
+	content "$T/m.db" | grep -q "item .*north"
+	content "$T/m.db" | grep -q "field .*'acme.door', 'door', 'set'"
+}
+
+@test "a live stream is checkpointed" {
+	mkfifo "$T/p"
+	ctrain -m "$T/m.db" --checkpoint=50ms "$T/p" > "$T/out" &
+	pid=$!
+	exec 7> "$T/p"
+	stream >&7
+	for i in $(seq 1 200); do [ -s "$T/m.db" ] && break; sleep 0.05; done
+	content "$T/m.db" | grep -q '^ngram'
+	stream --seed 2 --from 500 >&7
+	exec 7>&-
+	wait $pid
+	calls=$( (stream; stream --seed 2 --from 500) | grep -o '"syscall.sequence":"[^"]*' | cut -d: -f2- | wc -w)
+	[ "$(python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT SUM(n) FROM ngram").fetchone()[0])' "$T/m.db")" = "$calls" ]
+}
+
+@test "a signal ends it with what was learned so far" {
+	mkfifo "$T/p"
+	ctrain -m "$T/m.db" "$T/p" > "$T/out" &
+	pid=$!
+	exec 7> "$T/p"
+	stream >&7
+	kill -TERM $pid
+	wait $pid
+	exec 7>&-
+	content "$T/m.db" | grep -q '^ngram'
+}
+
+@test "hostile names fill no memory, and it is said" {
+	python3 - > "$T/a.jsonl" <<-'EOF'
+	import json
+	for i in range(5003):
+	    for d in ("sequence", "exec"):
+	        print(json.dumps({"event.dataset": "cbtools." + d, "event.kind": "event", "@timestamp": "2026-01-01T00:%02d:%02d.000000000Z" % (i // 60 % 60, i % 60),
+	            "container.name": "c%d" % (i % 3), "container.image.name": "i", "process.pid": i, "process.thread.id": i, "process.exec.id": i,
+	            "process.executable.path": "/x/" + chr(97 + i % 26) * (i // 26 + 1), "syscall.first": 0,
+	            "syscall.sequence": " ".join("call%s" % "".join(chr(97 + int(c)) for c in str(i * 7 + k)) for k in range(7)),
+	            "process.command_args": "z" * (i % 4000)})[:4000] if i % 1009 else "{}")
+	EOF
+	run -1 --separate-stderr ctrain -m "$T/m.db" "$T/a.jsonl"
+	[[ "$output" == *"rows of more than 256 programs were left out"* ]]
+	[[ "$output" == *"1022 symbols"* ]]
+}
+
+@test "bad input: one line, the rest is learned" {
+	stream > "$T/good"
+	{ head -100 "$T/good"; echo '{"event.dataset": "cbtools.seq'; head -c 300 /dev/urandom | tr -d '\n'; echo; tail -n +101 "$T/good"; } > "$T/a.jsonl"
+	run -1 --separate-stderr ctrain -m "$T/m.db" "$T/a.jsonl"
+	[[ "${stderr_lines[0]}" == "ctrain: $T/a.jsonl:101: "* ]]
+	ctrain -m "$T/g.db" "$T/good"
+	cmp <(content "$T/m.db") <(content "$T/g.db")
+	run -1 --separate-stderr ctrain -m "$T/s.db" --strict "$T/a.jsonl"
+}
+
+@test "refusals are one line and leave the old model" {
+	stream > "$T/a.jsonl"
+	ctrain -m "$T/m.db" "$T/a.jsonl"
+	sum=$(md5sum < "$T/m.db")
+	refuses() {
+		local want=$1
+		shift
+		run -1 --separate-stderr "$@"
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ "$stderr" == *"$want"* ]]
+	}
+	refuses "expected --by=image" ctrain -m "$T/m.db" --by=name "$T/a.jsonl"
+	refuses "expected --order=5" ctrain -m "$T/m.db" --order=3 "$T/a.jsonl"
+	refuses "No such file" ctrain -m "$T/n.db" "$T/none.jsonl"
+	refuses "cannot be written" ctrain -m "$T/none/n.db" "$T/a.jsonl"
+	sed 's/"syscall.sequence":"[^"]*"/"x":1/' "$T/a.jsonl" > "$T/nocol.jsonl"
+	refuses "expected a column syscall.sequence" ctrain -m "$T/n.db" "$T/nocol.jsonl"
+	: > "$T/empty.jsonl"
+	refuses "got none" ctrain -m "$T/n.db" "$T/empty.jsonl"
+	python3 -c 'import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version = 99")' "$T/m.db"
+	refuses "got version 99" ctrain -m "$T/m.db" "$T/a.jsonl"
+	[ ! -e "$T/n.db" ]
+	[ "$(find "$T" -name '*.new')" = "" ]
+}
+
+@test "a full disk leaves the old model and one line" {
+	[ -w /dev/full ] && [ "$(id -u)" = 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=160k none "$T/small" || skip "needs root to mount a small folder"
+	stream --seconds 20 > "$T/a.jsonl"
+	stream --attack shell memfd args packet > "$T/b.jsonl"
+	run ctrain -m "$T/small/m.db" "$T/a.jsonl"
+	first=$status
+	sum=$(md5sum < "$T/small/m.db")
+	run --separate-stderr ctrain -m "$T/small/m.db" "$T/b.jsonl"
+	after=$(md5sum < "$T/small/m.db") left=$(ls "$T/small") text=$stderr last=$status
+	umount "$T/small"
+	[ $first = 0 ]
+	[ $last = 1 ]
+	[[ "$text" == *"full"* ]]
+	[ "$sum" = "$after" ]
+	[ "$left" = m.db ]
+}
+
+@test "usage errors are 64" {
+	for bad in "" "-m x --order=9" "-m x --order=" "-m x --by=ip" "-m x --budget=0" "-m x --budget=1/week" "-m x --checkpoint=1x" "--nosuch"; do
+		run -64 ctrain $bad < /dev/null
+	done
+	run -0 ctrain --help
+	run -0 ctrain --version
+}
