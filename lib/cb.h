@@ -30,6 +30,7 @@ char *cb_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "500ms", "5s", "10m", "2h", "1d" or seconds ("2", "0.5") -> ns; -EINVAL with text. */
 int cb_parse_time(const char *text, uint64_t *ret_ns, struct cb_err *e);
 uint64_t cb_now_utc(void);	  /* CLOCK_REALTIME, ns */
+uint64_t cb_now_boot(void);	  /* CLOCK_BOOTTIME, ns */
 uint64_t cb_boot_to_utc(uint64_t boot_ns); /* by the offset last taken by cb_clock_sync() */
 void cb_clock_sync(void);	  /* takes CLOCK_REALTIME - CLOCK_BOOTTIME anew; runner does it at each tick */
 

@@ -181,6 +181,25 @@ void cb_emit_meta(struct cb_run *run, const char *kind)
 	cb_output_meta(run, &c);
 }
 
+static int tell_gone(struct cb_cont *c, void *arg)
+{
+	struct cb_run *run = arg;
+
+	if (c->gone)
+		cb_prom_gone(run->prom, c->id, c->name, c->gone);
+	return 0;
+}
+
+int cb_emit_prom(struct cb_run *run)
+{
+	struct cb_common c;
+
+	fill_meta(run, "heartbeat", &c);
+	c.lost = run->stats.lost; /* what is on its way is none; a counter never goes back */
+	cb_conts_each(cb_who_conts(run->who), tell_gone, run);
+	return cb_prom_write(run->prom, &c, cb_now_boot(), &run->err);
+}
+
 /* What happened between since_utc and now is missing: there was nobody to see it. */
 void cb_emit_gap(struct cb_run *run, uint64_t since_utc)
 {

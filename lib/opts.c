@@ -7,7 +7,7 @@
 #include <string.h>
 #include "run.h"
 
-enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_DUMP, KEY_READY, KEY_GAP };
+enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_PROMETHEUS, KEY_DUMP, KEY_READY, KEY_GAP };
 
 static const struct argp_option common[] = {
 	{ NULL, 0, NULL, 0, "Which containers and processes:", 1 },
@@ -32,6 +32,8 @@ static const struct argp_option common[] = {
 	{ "write", 'w', "FILE", 0,
 	  "record to FILE as well (JSON Lines; .csv: CSV; .zst: compressed); SIGHUP opens it anew", 4 },
 	{ "replay", 'r', "FILE", 0, "read a recording instead of the kernel", 4 },
+	{ "prometheus", KEY_PROMETHEUS, "FILE", 0,
+	  "write numbers to FILE as well, for the textfile collector of Prometheus' node-exporter; the name should end in .prom", 4 },
 	{ NULL, 0, NULL, 0, "Other:", 5 },
 	{ "verbose", 'v', NULL, 0, "say more on stderr; twice: libbpf's messages too", 5 },
 	{ "quiet", 'q', NULL, 0, "no remarks on stderr but errors", 5 },
@@ -209,6 +211,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case 'q':
 		o->quiet = true;
+		break;
+	case KEY_PROMETHEUS:
+		o->prometheus = arg;
 		break;
 	case KEY_DUMP:
 		o->dump = arg;

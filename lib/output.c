@@ -36,9 +36,11 @@ int cb_output_open(struct cb_run *run)
 	const struct cb_opts *o = &run->opt;
 	int err;
 
+	if (o->prometheus)
+		run->prom = cb_prom_new(o->prometheus, run->schema, NULL, 0);
 	if (o->write && !o->replay && nobody_reads())
 		return open_recording(run);
-	run->screen = o->format == CB_TABLE && run->tool->screen && run->schema == run->tool->schema[0] &&
+	run->screen = o->format == CB_TABLE && run->tool->screen && !run->rows && run->schema == run->tool->schema[0] &&
 		      isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
 	if (!err)
@@ -52,6 +54,8 @@ void cb_output_event(struct cb_run *run, const struct cb_event *ev)
 		cb_writer_event(run->outw, ev);
 	if (run->recw)
 		cb_writer_event(run->recw, ev);
+	if (run->prom)
+		cb_prom_event(run->prom, ev, cb_now_boot());
 }
 
 static uint64_t above(uint64_t a, uint64_t b)
@@ -108,5 +112,6 @@ int cb_output_close(struct cb_run *run)
 	cb_writer_free(run->outw);
 	cb_writer_free(run->recw);
 	run->outw = run->recw = NULL;
+	run->prom = cb_prom_free(run->prom);
 	return err ? err : err2;
 }

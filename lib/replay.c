@@ -81,6 +81,8 @@ int cb_replay(struct cb_run *run)
 	if (!err && !run->outw)
 		err = cb_fail(&run->err, -EINVAL, "%s: expected rows of cbtools.%s, got none", run->opt.replay,
 			      run->schema->name);
+	if (!err && run->prom)
+		err = cb_emit_prom(run);
 	if (!err)
 		cb_emit_meta(run, "end");
 	if (!err && bad)

@@ -14,6 +14,8 @@
 #define DRAIN_NS 50000000ULL	  /* rings are read this often */
 #define TASKS_NS 500000000ULL	  /* idle buffers are looked at this often */
 #define HEARTBEAT_NS 10000000000ULL
+#define NUMBERS_NS 10000000000ULL /* --prometheus */
+#define NS 1000000000ULL
 
 /*
  * A program with this note is a collector of ours, or one made with our runner: it may be asked what it can record.
@@ -199,6 +201,34 @@ static int tick(struct cb_run *run, struct times *t, uint64_t now)
 	return err;
 }
 
+/* Each interval, but neither too often nor too seldom for those who read it. */
+static bool numbers_due(const struct cb_run *run, uint64_t now)
+{
+	uint64_t every = cb_opts_has_interval(run->tool) ? run->opt.interval_ns : NUMBERS_NS;
+
+	if (every > NUMBERS_NS)
+		every = NUMBERS_NS;
+	if (every < NS)
+		every = NS;
+	return run->prom && now - run->prom_ns >= every;
+}
+
+/* A monitoring that has no room is no reason to stop seeing. */
+static int write_numbers(struct cb_run *run, uint64_t now)
+{
+	int err = take_stats(run);
+
+	if (err)
+		return err;
+	err = cb_emit_prom(run);
+	if (err && !run->prom_failed)
+		say(run, "%s", run->err.text);
+	run->prom_failed = err;
+	run->prom_ns = now;
+	run->err.text[0] = '\0';
+	return 0;
+}
+
 /* What is due at now, in the order that keeps rows in order. 1: time to end. */
 static int due(struct cb_run *run, struct times *t, uint64_t now)
 {
@@ -219,6 +249,8 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 		err = take_stats(run);
 		cb_emit_meta(run, "heartbeat");
 	}
+	if (!err && numbers_due(run, now))
+		err = write_numbers(run, now);
 	if (!err && ((t->end && now >= t->end) || (run->opt.count && t->ticks >= run->opt.count)))
 		return 1;
 	return err;
@@ -275,6 +307,8 @@ static int finish(struct cb_run *run, struct times *t)
 		err = draw(run);
 	if (!err)
 		err = take_stats(run);
+	if (!err && run->prom)
+		err = cb_emit_prom(run);
 	if (!err)
 		cb_emit_meta(run, "end");
 	return err;
@@ -301,6 +335,11 @@ static int live(struct cb_run *run)
 		err = cb_probe_start(run);
 	if (err)
 		return err;
+	if (run->prom) {
+		err = cb_emit_prom(run); /* that it cannot be written is told at once */
+		if (err)
+			return err;
+	}
 	cb_emit_meta(run, "schema");
 	if (run->opt.gap_ns)
 		cb_emit_gap(run, run->opt.gap_ns);

@@ -7,6 +7,7 @@
 #include "../bpf/life.h"
 #include "cb.h"
 #include "container.h"
+#include "prom.h"
 #include "writer.h"
 
 #define CB_NOTE ".note.cbtools" /* ELF section of every program with cb_main() */
@@ -21,7 +22,7 @@ struct cb_opts {
 	int verbose;
 	uint64_t interval_ns, count, duration_ns;
 	bool interval_given;
-	const char *write, *replay;
+	const char *write, *replay, *prometheus;
 	int ready_fd;			/* told when the probes are attached, -1: nobody */
 	uint64_t gap_ns;		/* UTC: the collector before this one died then, 0: none did */
 };
@@ -63,6 +64,7 @@ int cb_replay(struct cb_run *run);
 /* emit.c */
 void cb_emit_meta(struct cb_run *run, const char *kind);
 void cb_emit_gap(struct cb_run *run, uint64_t since_utc);
+int cb_emit_prom(struct cb_run *run); /* writes the file of --prometheus */
 int cb_emit_turn(struct cb_run *run); /* ends the recording's file and begins the next */
 
 /* probe.c: load, attach, read, detach */
@@ -100,6 +102,9 @@ struct cb_run {
 	struct cb_who *who;
 	struct cb_out *out, *rec;	/* stdout and -w */
 	struct cb_writer *outw, *recw;
+	struct cb_prom *prom;		/* --prometheus */
+	uint64_t prom_ns;		/* when it was last written, boot ns */
+	bool prom_failed;		/* which was told */
 	struct cb_common told;		/* totals that earlier files of the recording ended with */
 	bool screen;			/* tool->screen draws on the terminal */
 	bool rows;			/* never: the tool wants rows */

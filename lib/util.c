@@ -121,6 +121,11 @@ uint64_t cb_now_utc(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+uint64_t cb_now_boot(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
 static _Atomic uint64_t boot_offset;
 
 /*

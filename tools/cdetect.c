@@ -7,10 +7,11 @@
 #include "alarm.h"
 #include "field.h"
 #include "judge.h"
+#include "prom.h"
 #include "score.h"
 #include "summary.h"
 
-enum { KEY_CSV = 0x100, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_SCHEMA };
+enum { KEY_CSV = 0x100, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_SCHEMA, KEY_PROMETHEUS };
 
 static const struct argp_option options[] = {
 	{ "model", 'm', "MODEL", 0, "what ctrain made", 0 },
@@ -23,13 +24,15 @@ static const struct argp_option options[] = {
 	{ "fields", KEY_FIELDS, "LIST", 0, "these fields, comma-separated; +x,-y changes the usual ones; help lists them", 0 },
 	{ "scores", KEY_SCORES, NULL, 0, "no alarms: how surprising each process was, when all is read", 0 },
 	{ "schema", KEY_SCHEMA, "FILE", 0, "schema rows of datasets that come without (CSV)", 0 },
+	{ "prometheus", KEY_PROMETHEUS, "FILE", 0,
+	  "count alarms in FILE as well, for the textfile collector of Prometheus' node-exporter; the name should end in .prom", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "end at the first bad row", 0 },
 	{ "quiet", 'q', NULL, 0, "no remarks on stderr but errors", 0 },
 	{ 0 },
 };
 
 struct detect {
-	const char *path, *write, *fields;
+	const char *path, *write, *fields, *prometheus;
 	double budget;
 	enum cb_format format;
 	bool exit_code, strict, scores, quiet;
@@ -41,6 +44,9 @@ struct detect {
 	struct cb_judge *judge;
 	struct cb_out *out, *rec;
 	struct cb_writer *w;
+	struct cb_prom *prom;
+	uint64_t prom_ns; /* last written, boot ns */
+	bool prom_failed; /* which was told */
 	struct cb_buf row;
 	struct cb_pair *pair;
 	int npair;
@@ -85,6 +91,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_EXIT: d->exit_code = true; break;
 	case KEY_STRICT: d->strict = true; break;
 	case KEY_SCORES: d->scores = true; break;
+	case KEY_PROMETHEUS: d->prometheus = arg; break;
 	case KEY_BUDGET:
 		if (cb_parse_budget(arg, &d->budget, &e) < 0)
 			argp_error(state, "--budget: %s", e.text);
@@ -167,6 +174,42 @@ static void record(struct detect *d, const struct cb_row *row)
 	cb_out_row(d->rec, d->row.s, d->row.len);
 }
 
+/* ---- --prometheus ---- */
+
+#define NUMBERS_NS 10000000000ULL
+#define FORGET_NS 3600000000000ULL /* a container without an alarm */
+
+static void count_alarm(void *arg, const struct cb_event *ev)
+{
+	struct detect *d = arg;
+
+	cb_prom_event(d->prom, ev, cb_now_boot());
+	d->prom_ns = 0; /* not to wait */
+}
+
+static int write_numbers(struct detect *d, struct cb_err *e)
+{
+	const struct cb_judge_stats *s = cb_judge_stats(d->judge);
+	struct cb_common c = { .seen = s->rows, .sent = cb_alarms_count(d->alarms), .lost = s->lost };
+
+	d->prom_ns = cb_now_boot();
+	return cb_prom_write(d->prom, &c, d->prom_ns, e);
+}
+
+/* Alarms matter more than their number: that it cannot be written is told, once. */
+static void numbers(struct detect *d)
+{
+	struct cb_err e = { 0 };
+	int err;
+
+	if (!d->prom || cb_now_boot() - d->prom_ns < NUMBERS_NS)
+		return;
+	err = write_numbers(d, &e);
+	if (err && !d->prom_failed)
+		fail(e.text);
+	d->prom_failed = err;
+}
+
 /* ---- rows ---- */
 
 static int flush(struct detect *d, struct cb_err *e)
@@ -198,11 +241,12 @@ static int read_rows(struct detect *d, struct cb_inputs *in, struct cb_err *e)
 	int got, err = 0;
 
 	while (!stop && !err) {
-		got = cb_inputs_next(in, &row, n ? 100 : -1, e);
+		got = cb_inputs_next(in, &row, n ? 100 : d->prom ? 1000 : -1, e);
 		if (got == 0)
 			break;
 		if (got == -EAGAIN) {
 			err = flush(d, e);
+			numbers(d);
 			n = 0;
 			continue;
 		}
@@ -221,8 +265,10 @@ static int read_rows(struct detect *d, struct cb_inputs *in, struct cb_err *e)
 				break;
 			e->text[0] = 0;
 		}
-		if (n % 4096 == 0)
+		if (n % 4096 == 0) {
 			err = flush(d, e);
+			numbers(d);
+		}
 	}
 	d->cut = cb_inputs_cut(in);
 	return err;
@@ -298,6 +344,15 @@ static int detect(struct detect *d, struct cb_err *e)
 	}
 	d->alarms = cb_alarms_new(d->model, d->names, d->scores ? NULL : d->w, d->path);
 	d->judge = cb_judge_new(d->model, d->names, d->alarms, d->scores, say, d);
+	if (d->prometheus) {
+		d->prom = cb_prom_new(d->prometheus, &cb_schema_alarm, "alarm.kind", FORGET_NS);
+		cb_alarms_watch(d->alarms, count_alarm, d);
+		err = write_numbers(d, e);
+		if (err) {
+			cb_inputs_free(in);
+			return err;
+		}
+	}
 	meta(d, "schema");
 	err = read_rows(d, in, e);
 	cb_judge_end(d->judge);
@@ -306,6 +361,8 @@ static int detect(struct detect *d, struct cb_err *e)
 	if (d->scores)
 		write_scores(d);
 	meta(d, "end");
+	if (!err && d->prom)
+		err = write_numbers(d, e);
 	cb_inputs_free(in);
 	return err;
 }
@@ -362,6 +419,7 @@ int main(int argc, char **argv)
 		remarks(&d);
 	ret = err == -EPIPE ? 0 : status(&d, err);
 	cb_alarms_free(d.alarms);
+	cb_prom_free(d.prom);
 	e.text[0] = 0;
 	err = close_output(&d, &e);
 	if (err && err != -EPIPE)

@@ -26,6 +26,8 @@ struct cb_alarms {
 	struct cb_names *names;
 	struct cb_writer *w;
 	const char *path;
+	void (*watch)(void *arg, const struct cb_event *ev);
+	void *watch_arg;
 	uint64_t next, ticked;
 	struct cb_recent held, incidents;
 	struct cb_buf key, text;
@@ -39,6 +41,14 @@ static void write_held(struct cb_alarms *a, struct held *h, const char *action, 
 	ev.c.count = h->count;
 	ev.c.lost = lost;
 	cb_writer_event(a->w, &ev);
+	if (a->watch)
+		a->watch(a->watch_arg, &ev);
+}
+
+void cb_alarms_watch(struct cb_alarms *a, void (*fn)(void *arg, const struct cb_event *ev), void *arg)
+{
+	a->watch = fn;
+	a->watch_arg = arg;
 }
 
 static void close_held(struct cb_alarms *a, struct held *h)

@@ -19,6 +19,8 @@ struct cb_alarms;
 /* model_path: for the command that allows. now: UTC ns of the stream, never goes back. */
 struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names, struct cb_writer *w,
 				const char *model_path);
+/* fn is told of each row of an alarm as well, whether or not there is a writer. */
+void cb_alarms_watch(struct cb_alarms *a, void (*fn)(void *arg, const struct cb_event *ev), void *arg);
 struct cb_alarms *cb_alarms_free(struct cb_alarms *a);
 /* cont: key of the container. lost: rows lost shortly before. 0, or -EINVAL when the row holds no event. */
 int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struct cb_row *row, const char *cont,
