@@ -1,0 +1,205 @@
+load lib
+
+setup() { require_bpf; require_runc; live_setup; }
+teardown() { live_teardown; cleanup_net; }
+
+# sum FILE FIELD FILTER: over the rows
+sum() {
+	rows "$1" "event and ($3)" | jq -s "map(.[\"container.$2\"]) | add // 0"
+}
+
+last() {
+	rows "$1" "event and ($3)" | tail -n 1 | jq ".[\"container.$2\"]"
+}
+
+# near A B PERCENT [SLACK]
+near() {
+	awk -v a="$1" -v b="$2" -v p="$3" -v s="${4:-0}" \
+		'BEGIN { d = a > b ? a - b : b - a; exit !(d <= b * p / 100 + s) }' || fail "expected $1 within $3 % of $2"
+}
+
+# A folder of the container in the hierarchy of a controller ("" for v2), by /proc
+cgroup_of() {
+	local pid=$1 ctl=$2 path point
+	path=$(awk -F: -v c="$ctl" '{ n = split($2, l, ","); for (i = 1; i <= n; i++) if (l[i] == c) print $3 }
+		c == "" && $2 == "" { print $3 }' "/proc/$pid/cgroup")
+	point=$(awk -v c="$ctl" '{ for (i = 7; i <= NF; i++) if ($i == "-") { t = $(i + 1); o = "," $NF "," }
+		if (c == "" ? t == "cgroup2" : t == "cgroup" && index(o, "," c ",")) { print $5; exit } }' /proc/self/mountinfo)
+	[ -n "$point" ] && [ -n "$path" ] && [ "$path" != / ] && echo "$point$path"
+}
+
+cpu_ns_of() {
+	local d
+	if d=$(cgroup_of "$1" "") && [ -e "$d/cpu.stat" ]; then
+		awk '$1 == "usage_usec" { printf "%.0f\n", $2 * 1000 }' "$d/cpu.stat"
+	else
+		cat "$(cgroup_of "$1" cpuacct)/cpuacct.usage"
+	fi
+}
+
+cleanup_net() {
+	[ ! -e "$BATS_TEST_TMPDIR/netns" ] || ip netns del "$(cat "$BATS_TEST_TMPDIR/netns")"
+}
+
+@test "CPU: agrees within 1 % with the cgroup's file and with the load's own clock" {
+	local out=$BATS_TEST_TMPDIR/rows id a b
+	id=$(ctr_id burn)
+	ctr_start burn use wait /tmp/go burn 3000 wait /tmp/never
+	collector_start "$out" cresource -j -c "$id" -i 500ms
+	a=$(cpu_ns_of "$(ctr_pid burn)")
+	touch "$CTR_DIR/burn/rootfs/tmp/go"
+	wait_for grep -q 'done burn' "$CTR_DIR/burn/out"
+	b=$(cpu_ns_of "$(ctr_pid burn)")
+	collector_stop "$out"
+	near "$(sum "$out" cpu.time_ns true)" $((b - a)) 1
+	near "$(sum "$out" cpu.time_ns true)" 3000000000 3
+	# the parts sum up, a share is time over time
+	near $(($(sum "$out" cpu.user_ns true) + $(sum "$out" cpu.system_ns true))) "$(sum "$out" cpu.time_ns true)" 1
+	assert_rows "$out" 'event and ((.["container.cpu.percent"] * .["event.duration_ns"] / 100 - .["container.cpu.time_ns"]) | fabs) >
+		0.001 * .["container.cpu.time_ns"] + 1' 0
+	has_rows "$out" 'event and .["container.cpu.percent"] > 20'
+	assert_rows "$out" 'event and (.["container.resource.source"] | startswith("cpu:cgroup ") | not)' 0
+	assert_rows "$out" "event and (ctr != \"$id\" or pid != null)" 0
+}
+
+@test "memory: a ramp of known size, in usage and in anon; its folder's number at the end" {
+	local out=$BATS_TEST_TMPDIR/rows id dir before
+	id=$(ctr_id ramp)
+	ctr_start ramp use wait /tmp/go memory 97 hold
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	wait_for has_rows "$out" event
+	before=$(last "$out" memory.anon_bytes true)
+	touch "$CTR_DIR/ramp/rootfs/tmp/go"
+	wait_for grep -q 'done memory' "$CTR_DIR/ramp/out"
+	wait_for has_rows "$out" "event and .[\"container.memory.anon_bytes\"] >= $before + 95 * 1048576"
+	wait_for has_rows "$out" "event and .[\"container.memory.anon_bytes\"] >= $before + 95 * 1048576" 3
+	dir=$(cgroup_of "$(ctr_pid ramp)" memory) || dir=$(cgroup_of "$(ctr_pid ramp)" "")
+	usage=$(cat "$dir/memory.usage_in_bytes" 2>/dev/null || cat "$dir/memory.current")
+	near "$(last "$out" memory.usage_bytes true)" "$usage" 1
+	near $(($(last "$out" memory.anon_bytes true) - before)) $((97 * 1048576)) 1 1048576
+	# every page was faulted in once (a huge page is one fault)
+	[ "$(sum "$out" memory.faults true)" -ge 48 ]
+	collector_stop "$out"
+}
+
+@test "forks, execs and threads are exact; tasks and descriptors are of the end" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id count)
+	ctr_start count use wait /tmp/go fork 101 exec 53 thread 37 open 29 hold
+	fds=$(ls "/proc/$(ctr_pid count)/fd" | wc -l)
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	touch "$CTR_DIR/count/rootfs/tmp/go"
+	wait_for grep -q 'done open' "$CTR_DIR/count/out"
+	wait_for has_rows "$out" "event and .[\"container.descriptors\"] == $((fds + 29))"
+	collector_stop "$out"
+	assert_no_loss "$out"
+	[ "$(sum "$out" process.forks true)" = 154 ]
+	[ "$(sum "$out" process.execs true)" = 53 ]
+	[ "$(sum "$out" thread.starts true)" = 37 ]
+	[ "$(last "$out" tasks true)" = 1 ]
+}
+
+@test "disk: what went past the page cache, to the byte" {
+	local out=$BATS_TEST_TMPDIR/rows id w r
+	id=$(ctr_id disk)
+	ctr_start disk use wait /tmp/go write /tmp/file 13 read /tmp/file hold
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	touch "$CTR_DIR/disk/rootfs/tmp/go"
+	wait_for grep -Eq 'done read' "$CTR_DIR/disk/out"
+	collector_stop "$out"
+	grep -q 'done write' "$CTR_DIR/disk/out"
+	r=$(sum "$out" disk.read_bytes true) w=$(sum "$out" disk.write_bytes true)
+	[ "$w" -ge $((13 * 1048576)) ] && [ "$r" -ge $((13 * 1048576)) ]
+	# the file system's own blocks
+	[ "$w" -le $((14 * 1048576)) ] && [ "$r" -le $((14 * 1048576)) ]
+}
+
+@test "network: bytes and packets of the devices, as /proc/net/dev has them" {
+	require_tool ip
+	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$ a b
+	id=$(ctr_id net)
+	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
+	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
+	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
+	ip addr add 10.203.117.1/30 dev "cbt$$" && ip link set "cbt$$" up
+	ip -n "$ns" addr add 10.203.117.2/30 dev eth0 && ip -n "$ns" link set eth0 up && ip -n "$ns" link set lo up
+	ctr_start net --netns "/run/netns/$ns" use wait /tmp/go send 10.203.117.1 7117 1000003 hold
+	"$HELPERS/use" sink 7117 >"$BATS_TEST_TMPDIR/sink" 3>&- 4>&- &
+	wait_for grep -q listening "$BATS_TEST_TMPDIR/sink"
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	a=$(awk '$1 == "eth0:" { print $2, $3, $10, $11 }' "/proc/$(ctr_pid net)/net/dev")
+	touch "$CTR_DIR/net/rootfs/tmp/go"
+	wait_for grep -q 'got 1000003' "$BATS_TEST_TMPDIR/sink"
+	wait_for grep -q 'done send' "$CTR_DIR/net/out"
+	collector_stop "$out"
+	b=$(awk '$1 == "eth0:" { print $2, $3, $10, $11 }' "/proc/$(ctr_pid net)/net/dev")
+	got="$(sum "$out" network.rx_bytes true) $(sum "$out" network.rx_packets true) $(sum "$out" network.tx_bytes true) $(sum "$out" network.tx_packets true)"
+	want=$(echo "$a $b" | awk '{ print $5 - $1, $6 - $2, $7 - $3, $8 - $4 }')
+	# a packet of the neighbour protocols may come after the last reading
+	for i in 1 2 3 4; do
+		near "$(echo "$got" | cut -d ' ' -f $i)" "$(echo "$want" | cut -d ' ' -f $i)" 0.1 500
+	done
+	[ "$(sum "$out" network.tx_bytes true)" -ge 1000003 ]
+	assert_rows "$out" 'event and (.["container.resource.source"] | endswith("network:devices") | not)' 0
+}
+
+@test "a container of less than an interval has one row, and it is its last" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id brief)
+	collector_start "$out" cresource -j -i 2s
+	ctr_run brief use fork 7 burn 101
+	wait_for has_rows "$out" "event and ctr == \"$id\""
+	collector_stop "$out"
+	assert_rows "$out" "event and ctr == \"$id\"" 1
+	assert_rows "$out" "event and ctr == \"$id\" and action == \"end\" and .[\"event.duration_ns\"] < 2000000000" 1
+	[ "$(sum "$out" process.forks "ctr == \"$id\"")" = 7 ]
+	[ "$(sum "$out" process.execs "ctr == \"$id\"")" = 1 ]
+	[ "$(sum "$out" cpu.time_ns "ctr == \"$id\"")" -ge 101000000 ]
+	[ "$(sum "$out" cpu.time_ns "ctr == \"$id\"")" -le 1000000000 ]
+}
+
+@test "a process that leaves its cgroup still counts where it belongs; one entered from outside too" {
+	local out=$BATS_TEST_TMPDIR/rows id pid
+	id=$(ctr_id away)
+	ctr_start away use wait /tmp/go fork 17 hold
+	pid=$(ctr_pid away)
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	for f in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+		[ -e "$f" ] && echo "$pid" >"$f"
+	done
+	touch "$CTR_DIR/away/rootfs/tmp/go"
+	wait_for grep -q 'done fork' "$CTR_DIR/away/out"
+	ctr_exec away use fork 11
+	collector_stop "$out"
+	[ "$(sum "$out" process.forks true)" = 28 ]
+	[ "$(last "$out" tasks true)" = 1 ]
+}
+
+@test "a busy host shows nothing" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id calm)
+	ctr_start calm hold 3
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	"$HELPERS/use" fork 101 exec 53 burn 301 >/dev/null
+	wait_for has_rows "$out" event 5
+	collector_stop "$out"
+	assert_rows "$out" "event and (ctr != \"$id\" or .[\"container.process.forks\"] != 0 or .[\"container.process.execs\"] != 0
+		or .[\"container.cpu.percent\"] > 5)" 0
+}
+
+@test "interval, count, --sort" {
+	run cresource 0.1 3 -a -j
+	[ "$status" = 0 ]
+	run cresource --sort=no.such 1
+	[ "$status" = 64 ]
+	[[ "$output" == *"--sort: expected a field that is a number"*'got "no.such"'* ]]
+	local out=$BATS_TEST_TMPDIR/rows
+	ctr_start big use memory 53 hold
+	ctr_start small hold 3
+	wait_for grep -q 'done memory' "$CTR_DIR/big/out"
+	collector_start "$out" cresource -j -i 200ms --sort=anon_bytes
+	wait_for has_rows "$out" "event and ctr == \"$(ctr_id small)\"" 2
+	collector_stop "$out"
+	# in each interval the big one comes before the small one
+	[ "$(rows "$out" "event and (ctr == \"$(ctr_id big)\" or ctr == \"$(ctr_id small)\")" | head -n 1 | jq -r '.["container.name"]')" = "$(ctr_id big)" ]
+}
