@@ -151,6 +151,7 @@ struct cb_tool {
 	const struct cb_skel *skel;
 	const struct argp_option *option;	/* beyond the common ones; keys from CB_KEY_TOOL up */
 	uint64_t interval_ns;			/* default of -i; 0: no interval, and no -i */
+	uint64_t tasks_ns;			/* how often the iterator passes over all tasks; 0: 500 ms */
 	bool failed_option;			/* -x means something here */
 	bool calls;				/* counts calls, not records, in seen, sent, filtered and lost */
 	int (*parse)(struct cb_run *run, int key, char *arg);

@@ -49,6 +49,7 @@ void cb_filter_pid(struct cb_filter *f, uint32_t pid);	 /* repeatable, any of th
 void cb_filter_comm(struct cb_filter *f, const char *comm);
 void cb_filter_uid(struct cb_filter *f, uint32_t uid);
 void cb_filter_host(struct cb_filter *f, bool host);	 /* -a: host processes too */
+bool cb_filter_by_process(const struct cb_filter *f); /* any of -p, -n, -u */
 bool cb_filter_cont(const struct cb_filter *f, const struct cb_cont *c); /* by container alone; c NULL: the host */
 /* The same and the process; labels are not in a recording, so a replayed row is matched without them. */
 bool cb_filter_event(const struct cb_filter *f, const struct cb_cont *c, const struct cb_common *row);

@@ -219,6 +219,11 @@ static bool comm_wanted(const struct cb_filter *f, const char *comm)
 	return !f->ncomm;
 }
 
+bool cb_filter_by_process(const struct cb_filter *f)
+{
+	return f->npid || f->nuid || f->ncomm;
+}
+
 bool cb_filter_event(const struct cb_filter *f, const struct cb_cont *c, const struct cb_common *row)
 {
 	if (c ? !cb_filter_cont(f, c) : !row_wanted(f, row))

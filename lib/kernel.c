@@ -73,6 +73,15 @@ int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, s
 	return cb_fail(e, -ENOENT, "probe has no constant %s of %zu bytes", name, size);
 }
 
+bool cb_kernel_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return has;
+}
+
 static uint32_t ns_inode(const char *path)
 {
 	struct stat st;

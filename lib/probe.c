@@ -21,6 +21,19 @@ int cb_run_program(struct cb_run *run, const char *program, bool load)
 	return 0;
 }
 
+int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoint)
+{
+	if (!cb_has_tracepoint(tracepoint)) {
+		if (run->opt.verbose)
+			fprintf(stderr, "%s: this kernel has no tracepoint %s\n", run->tool->name, tracepoint);
+		return 0;
+	}
+	run->attach = cb_xrealloc(run->attach, (run->nattach + 1) * sizeof(*run->attach));
+	run->attach[run->nattach].program = program;
+	run->attach[run->nattach++].tracepoint = cb_xstrdup(tracepoint);
+	return 1;
+}
+
 int cb_run_ring(struct cb_run *run, size_t bytes)
 {
 	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_events");
@@ -204,6 +217,20 @@ static int attach_one(struct cb_run *run, struct bpf_program *p, struct bpf_link
 	return 0;
 }
 
+/* tracepoint: of a program that has no one place */
+static int add_link(struct cb_run *run, struct bpf_program *p, const char *tracepoint)
+{
+	struct bpf_link **l = &run->link[run->nlinks];
+	int err;
+
+	if (run->nlinks == (int)(sizeof(run->link) / sizeof(run->link[0])))
+		return cb_fail(&run->err, -E2BIG, "more programs than links");
+	err = tracepoint ? cb_attach_tracepoint(p, tracepoint, l, &run->err) : attach_one(run, p, l);
+	if (!err)
+		run->nlinks++;
+	return err;
+}
+
 /* The iterator first: where the tool is nested it finds out how deep, before anything is classified. */
 static int attach_all(struct cb_run *run)
 {
@@ -221,13 +248,13 @@ static int attach_all(struct cb_run *run)
 	bpf_object__for_each_program(p, run->obj) {
 		if (err)
 			break;
-		if (!bpf_program__autoload(p) || !strcmp(bpf_program__name(p), "cb_tasks"))
-			continue;
-		if (run->nlinks == (int)(sizeof(run->link) / sizeof(run->link[0])))
-			return cb_fail(&run->err, -E2BIG, "more programs than links");
-		err = attach_one(run, p, &run->link[run->nlinks]);
-		if (!err)
-			run->nlinks++;
+		if (bpf_program__autoload(p) && strcmp(bpf_program__name(p), "cb_tasks") &&
+		    strcmp(bpf_program__section_name(p), "tp"))
+			err = add_link(run, p, NULL);
+	}
+	for (size_t i = 0; !err && i < run->nattach; i++) {
+		p = bpf_object__find_program_by_name(run->obj, run->attach[i].program);
+		err = p ? add_link(run, p, run->attach[i].tracepoint) : -ENOENT;
 	}
 	return err;
 }
@@ -292,6 +319,9 @@ void cb_probe_free(struct cb_run *run)
 	ring_buffer__free(run->lives);
 	ring_buffer__free(run->events);
 	cb_buf_free(&run->peeks);
+	for (size_t i = 0; i < run->nattach; i++)
+		free(run->attach[i].tracepoint);
+	free(run->attach);
 	if (run->skel)
 		run->tool->skel->destroy(run->skel);
 }

@@ -12,7 +12,7 @@
 #include "run.h"
 
 #define DRAIN_NS 50000000ULL	  /* rings are read this often */
-#define TASKS_NS 500000000ULL	  /* idle buffers are looked at this often */
+#define REFRESH_NS 500000000ULL	  /* names that came late are looked for this often */
 #define HEARTBEAT_NS 10000000000ULL
 #define NUMBERS_NS 10000000000ULL /* --prometheus */
 #define NS 1000000000ULL
@@ -165,7 +165,7 @@ static void say_if_none(struct cb_run *run)
 }
 
 struct times {
-	uint64_t start, tick, tasks, beat, end; /* boot ns; 0: never */
+	uint64_t start, tick, tasks, refresh, beat, end; /* boot ns; 0: never */
 	uint64_t begun; /* of the present interval */
 	uint64_t ticks;
 };
@@ -201,6 +201,11 @@ static int tick(struct cb_run *run, struct times *t, uint64_t now)
 	return err;
 }
 
+static uint64_t tasks_ns(const struct cb_tool *tool)
+{
+	return tool->tasks_ns ? tool->tasks_ns : 500000000;
+}
+
 /* Each interval, but neither too often nor too seldom for those who read it. */
 static bool numbers_due(const struct cb_run *run, uint64_t now)
 {
@@ -234,15 +239,16 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 {
 	int err = 0;
 
-	if (t->tick && now >= t->tick) {
+	if (t->tick && now >= t->tick)
 		err = tick(run, t, now);
-	} else if (now >= t->tasks) {
+	else if (now >= t->tasks)
 		err = cb_probe_tasks(run);
-		cb_probe_refresh(run);
-	}
-	if (now >= t->tasks) {
+	if (now >= t->tasks)
+		t->tasks = now + tasks_ns(run->tool);
+	if (now >= t->refresh) {
 		cb_clock_sync();
-		t->tasks = now + TASKS_NS;
+		cb_probe_refresh(run);
+		t->refresh = now + REFRESH_NS;
 	}
 	if (!err && now >= t->beat) {
 		t->beat = now + HEARTBEAT_NS;
@@ -354,7 +360,7 @@ static int live(struct cb_run *run)
 	cb_term_begin(run);
 	t.start = t.begun = boot_ns();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
-	t.tasks = t.start + TASKS_NS;
+	t.tasks = t.start + tasks_ns(run->tool);
 	t.beat = t.start + HEARTBEAT_NS;
 	t.end = run->opt.duration_ns ? t.start + run->opt.duration_ns : 0;
 	err = loop(run, &t);

@@ -42,6 +42,7 @@ static const struct cb_tool cexecsnoop = {
 		    "cexecsnoop -r e.zst --csv   the recording as CSV\n",
 	.schema = { &cb_schema_exec },
 	.skel = &exec_skel,
+	.tasks_ns = 5000000000, /* nothing of it lies in idle buffers */
 	.failed_option = true,
 	.setup = setup,
 	.record = record,
