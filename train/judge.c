@@ -237,6 +237,9 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 
 	if (!set || !set->t.scored)
 		return -1;
+	/* a container watched in the middle of its life starts again: no start was there to learn from */
+	if (!set->level[0].map.n && !who->entered && cb_view_number(row, j->view.vpid, 0) == 1)
+		return -1;
 	level = who->entered && set->t.level == 1 ? 2 : set->t.level;
 	value = cb_view_value(&j->view, row, who, vf, level);
 	if (!value || known(&set->level[level], value))
@@ -260,19 +263,6 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 	return 0;
 }
 
-/* Sessions from outside are judged even if none was ever seen, as long as somebody looked for them. */
-static struct cb_set *entered_set(struct cb_judge *j, struct cb_subject *s, int field)
-{
-	struct cb_set *set = cb_subject_set(s, field);
-
-	if (!set->t.scored && !set->level[0].map.n) {
-		set->t.scored = true;
-		set->t.level = 0;
-		set->t.score = log10(2 * (ceil(s->days * 86400e9 / CB_BLOCK_NS) + 1));
-	}
-	return set;
-}
-
 static int judge_sets(struct cb_judge *j, const struct cb_row *row, const struct cb_view_set *vs,
 		      const struct cb_whose *who, const struct cont *c, struct cb_err *e)
 {
@@ -283,8 +273,6 @@ static int judge_sets(struct cb_judge *j, const struct cb_row *row, const struct
 	for (i = 0; s && i < vs->n; i++) {
 		if (vs->field[i].kind == CB_FIELD_CALLS || (who->entered && vs->field[i].kind != CB_FIELD_ARGS))
 			continue;
-		if (who->entered)
-			entered_set(j, s, vs->field[i].field);
 		if (judge_set(j, row, who, s, &vs->field[i], first) == 0)
 			first = false;
 	}

@@ -213,6 +213,8 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 	size_t i;
 
 	clock_on(l, row->time);
+	if (row->dataset)
+		cb_view_set(&l->view, row->dataset)->watched = true;
 	if (!cb_view_is_event(&l->view, row))
 		return;
 	l->stats.rows++;
@@ -253,6 +255,23 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 		cb_learn_absorb(l);
 }
 
+/*
+ * Who was watched by a collector and did nothing of the kind has an empty set, which is not the same as none:
+ * the first program started there is new.
+ */
+static void note_watched(struct cb_learn *l, struct cb_subject *s, bool entered)
+{
+	const struct cb_view_set *vs;
+	size_t i, k;
+
+	for (i = 0; i < l->view.n; i++) {
+		vs = &l->view.set[i];
+		for (k = 0; vs->watched && k < vs->n; k++)
+			if (vs->field[k].kind == CB_FIELD_ARGS || (!entered && vs->field[k].kind == CB_FIELD_VALUE))
+				cb_subject_set(s, vs->field[k].field);
+	}
+}
+
 /* Sessions from outside are watched as long as any container is. */
 static void count_days(struct cb_learn *l)
 {
@@ -263,6 +282,8 @@ static void count_days(struct cb_learn *l)
 	for (i = 0; i < l->conts.n; i++) {
 		struct cont *c = &l->cont[i];
 
+		if (c->subject)
+			note_watched(l, c->subject, false);
 		if (c->ended || !c->subject)
 			continue;
 		c->subject->days += (l->watched - c->since) / 86400e9;
@@ -274,6 +295,7 @@ static void count_days(struct cb_learn *l)
 	for (i = 0; i < l->model->subj.n; i++)
 		days += l->model->subject[i] == entered ? 0 : l->model->subject[i]->days;
 	entered->days = days;
+	note_watched(l, entered, true);
 }
 
 void cb_learn_absorb(struct cb_learn *l)

@@ -102,6 +102,15 @@ struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
 	for (i = 0; i < d->ncol; i++)
 		if (common_role(d->col[i].name) == CB_NROLES)
 			set_add(v, s, d->name, d->col[i].name, d->col[i].role);
+	/* the first that is new gives a row's alarm its name: what was started says more than by whom */
+	for (i = 1; i < s->n; i++)
+		if (s->field[i].kind == CB_FIELD_ARGS && s->field[i - 1].kind == CB_FIELD_VALUE) {
+			struct cb_view_field f = s->field[i];
+
+			s->field[i] = s->field[i - 1];
+			s->field[i - 1] = f;
+			i = 0;
+		}
 	return s;
 }
 

@@ -17,6 +17,7 @@ struct cb_view_set {
 	struct cb_view_field *field;
 	size_t n;
 	uint64_t rows;
+	bool watched; /* rows of it came, if only its schema */
 	bool calls; /* has a sequence */
 	bool exec; /* cbtools.exec: ends and failures say nothing new */
 };

@@ -108,6 +108,25 @@ fields() {
 	[[ "$output" == *"allowed: srv /usr/sbin/srv syscall.sequence socket:packet"* ]]
 }
 
+@test "what was watched and never done is new when it is done" {
+	# the server alone, in the middle of its life: the exec collector had nothing to say
+	stream --no-start | grep -v '"process.executable.path":"/usr/bin/job"' | grep -v '"event.action":"start"' > "$T/n"
+	stream --no-start --seconds 1 | head -1 | sed 's/sequence/exec/' | jq -c 'with_entries(select(.key | test("^event.dataset|time|host"))) + {"event.kind": "heartbeat"}' > "$T/h"
+	cat "$T/h" "$T/n" > "$T/a"
+	ctrain -m "$T/m.db" "$T/a"
+	stream --seed 3 --from 2000 --attack entered shell > "$T/b"
+	cdetect -m "$T/m.db" -q -j "$T/b" > "$T/out"
+	fields "$T/out" alarm.subject alarm.reason | grep -q '^(entered)|/bin/sh was never entered from outside'
+	fields "$T/out" alarm.subject alarm.reason | grep -q '^srv|program /usr/bin/job was never seen here'
+	# that the container itself starts again is none of it
+	! fields "$T/out" alarm.program | grep -q /usr/sbin/srv
+	# nothing known of starts: no word about them
+	ctrain -m "$T/m.db" --new "$T/n"
+	cdetect -m "$T/m.db" -q -j "$T/b" > "$T/out"
+	! fields "$T/out" alarm.subject alarm.reason | grep entered
+	fields "$T/out" alarm.subject alarm.reason | grep -q '^srv|program /bin/sh was never seen here'
+}
+
 @test "an image without a model is said once" {
 	stream --image other --attack shell > "$T/a"
 	run -0 --separate-stderr cdetect -m "$M" --exit-code -j "$T/a"
