@@ -81,7 +81,11 @@ $(O)/train/schema.sql.h: train/schema.sql | $(O)/train/
 
 $(O)/train/store.o: $(O)/train/schema.sql.h
 
-$(O)/tools/%.o: tools/%.c | $(O)/tools/ $(BPF:%=$(O)/%.skel.h) $(O)/schemas.c
+# a tool waits for the skeletons that it includes
+skeletons = $(addprefix $(O)/,$(shell sed -n 's/^.include "\(.*\.skel\.h\)"/\1/p' $(1)))
+$(foreach t,$(TOOL),$(eval $(O)/tools/$(t).o: | $(call skeletons,tools/$(t).c)))
+
+$(O)/tools/%.o: tools/%.c | $(O)/tools/ $(O)/schemas.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
 
 $(O)/libcb.a: $(LIB)

@@ -155,10 +155,12 @@ struct cb_tool {
 	bool failed_option;			/* -x means something here */
 	bool calls;				/* counts calls, not records, in seen, sent, filtered and lost */
 	int (*parse)(struct cb_run *run, int key, char *arg);
+	void (*start)(struct cb_run *run);		/* options are read */
 	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
 	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
+	int (*drained)(struct cb_run *run); /* after the rings were read; may emit, and run cb_run_drain() */
 	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the last interval as a picture */
 	bool (*key)(struct cb_run *run, int key);	/* on such a screen; true: draw it again (q, p and space are taken) */
 	void (*done)(struct cb_run *run);		/* frees the tool's data */
@@ -185,9 +187,11 @@ int cb_run_program(struct cb_run *run, const char *program, bool load);
  * others as are asked for. 0: this kernel has no such tracepoint, which -v tells; 1: it has.
  */
 int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoint);
+int cb_run_drain(struct cb_run *run); /* reads the rings now: record() is called */
 /* In parse: no tool->screen, rows on a terminal too. */
 void cb_run_rows(struct cb_run *run);
 bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
+void cb_run_columns(struct cb_run *run, const char *fields); /* in start: --fields of a table unless one is given */
 bool cb_run_kernel_has(const char *function);	  /* a function programs may call (kfunc) */
 /* Before load: bytes of the main ring. */
 int cb_run_ring(struct cb_run *run, size_t bytes);

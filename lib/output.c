@@ -31,6 +31,12 @@ static bool nobody_reads(void)
 	       st.st_rdev == null.st_rdev;
 }
 
+/* What the user asked for, else what the tool shows in a table; other formats are for programs and have all. */
+static const char *table_fields(const struct cb_run *run)
+{
+	return run->opt.fields || run->opt.format != CB_TABLE ? run->opt.fields : run->columns;
+}
+
 int cb_output_open(struct cb_run *run)
 {
 	const struct cb_opts *o = &run->opt;
@@ -44,7 +50,7 @@ int cb_output_open(struct cb_run *run)
 		      isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
 	if (!err)
-		err = cb_writer_open(&run->outw, o->format, run->out, run->schema, o->fields, &run->err);
+		err = cb_writer_open(&run->outw, o->format, run->out, run->schema, table_fields(run), &run->err);
 	return err || !o->write ? err : open_recording(run);
 }
 

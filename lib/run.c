@@ -67,6 +67,11 @@ bool cb_run_terminal(const struct cb_run *run)
 	return run->screen;
 }
 
+void cb_run_columns(struct cb_run *run, const char *fields)
+{
+	run->columns = fields;
+}
+
 bool cb_run_paused(const struct cb_run *run)
 {
 	return run->paused;
@@ -292,6 +297,10 @@ static int loop(struct cb_run *run, struct times *t)
 		if (err)
 			break;
 		err = cb_probe_drain(run);
+		if (err >= 0 && run->tool->drained) {
+			out = run->tool->drained(run);
+			err = out ? out : err;
+		}
 		if (err < 0)
 			break;
 		err = due(run, t, boot_ns());
@@ -416,6 +425,8 @@ int cb_main_data(const struct cb_tool *tool, void *data, int argc, char **argv)
 	struct cb_run run = { .tool = tool, .schema = tool->schema[0], .data = data };
 
 	cb_opts_parse(&run, argc, argv);
+	if (tool->start)
+		tool->start(&run);
 	if (run.opt.dump)
 		return end(&run, cb_opts_dump(&run, stdout));
 	if (run.opt.fields && !strcmp(run.opt.fields, "help")) {

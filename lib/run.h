@@ -110,6 +110,7 @@ struct cb_run {
 	bool rows;			/* never: the tool wants rows */
 	struct cb_term *term;
 	bool paused;
+	const char *columns; /* --fields of a table unless the user says otherwise */
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[128];
 	int nlinks;

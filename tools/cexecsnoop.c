@@ -6,6 +6,12 @@
 
 CB_SKEL(exec)
 
+static void start(struct cb_run *run)
+{
+	cb_run_columns(run, cb_run_failed(run) ? "-event.action,-process.exit_code,-process.exit_signal,-process.executable.origin"
+					       : "-error.errno");
+}
+
 static int setup(struct cb_run *run, void *skel)
 {
 	static const char *const failed[] = { "failed_execve", "failed_execve_enter", "failed_execveat",
@@ -44,6 +50,7 @@ static const struct cb_tool cexecsnoop = {
 	.skel = &exec_skel,
 	.tasks_ns = 5000000000, /* nothing of it lies in idle buffers */
 	.failed_option = true,
+	.start = start,
 	.setup = setup,
 	.record = record,
 };

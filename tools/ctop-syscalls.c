@@ -470,6 +470,21 @@ static int set_classes(struct syscalls_bpf *s)
 	return 0;
 }
 
+#define LATENCIES "-syscall.latency_mean_ns,-syscall.latency_p50_ns,-syscall.latency_p99_ns"
+#define PROCESS "-process.pid,-process.name"
+
+static void start(struct cb_run *run)
+{
+	const struct top *t = cb_run_data(run);
+
+	if (t->mode == CHUNK_SEQUENCES)
+		cb_run_columns(run, "-event.action");
+	else if (t->mode == CHUNK_LATENCY)
+		cb_run_columns(run, t->by_process ? "-event.action" : "-event.action," PROCESS);
+	else
+		cb_run_columns(run, t->by_process ? "-event.action," LATENCIES : "-event.action," PROCESS "," LATENCIES);
+}
+
 static int setup(struct cb_run *run, void *skel)
 {
 	struct top *t = cb_run_data(run);
@@ -548,6 +563,7 @@ static const struct cb_tool ctop_syscalls = {
 	.interval_ns = 1000000000,
 	.calls = true,
 	.parse = parse,
+	.start = start,
 	.setup = setup,
 	.record = record,
 	.tick = tick,
