@@ -148,6 +148,13 @@ static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s,
 	bpf_seq_write(seq, o, size);
 }
 
+/* Straight from the registers: a probe read costs more than all the rest. */
+#if defined(__TARGET_ARCH_x86)
+#define ARG(regs, n, reg) ((regs)->reg)
+#else
+#define ARG(regs, n, reg) PT_REGS_PARM##n##_CORE_SYSCALL(regs)
+#endif
+
 /* The class of a call that has rules, else the call itself. */
 static __always_inline __u16 classify(struct pt_regs *regs, __u16 nr, __u8 rule)
 {
@@ -157,11 +164,11 @@ static __always_inline __u16 classify(struct pt_regs *regs, __u16 nr, __u8 rule)
 		__u64 v;
 
 		switch (r->arg) {
-		case 0: v = PT_REGS_PARM1_CORE_SYSCALL(regs); break;
-		case 1: v = PT_REGS_PARM2_CORE_SYSCALL(regs); break;
-		case 2: v = PT_REGS_PARM3_CORE_SYSCALL(regs); break;
-		case 3: v = PT_REGS_PARM4_CORE_SYSCALL(regs); break;
-		default: v = PT_REGS_PARM5_CORE_SYSCALL(regs); break;
+		case 0: v = ARG(regs, 1, di); break;
+		case 1: v = ARG(regs, 2, si); break;
+		case 2: v = ARG(regs, 3, dx); break;
+		case 3: v = ARG(regs, 4, r10); break;
+		default: v = ARG(regs, 5, r8); break;
 		}
 		if (r->deref && bpf_probe_read_user(&v, sizeof(v), (void *)v))
 			return nr;
@@ -174,17 +181,15 @@ static __always_inline __u16 classify(struct pt_regs *regs, __u16 nr, __u8 rule)
 
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/include/asm/thread_info.h TS_COMPAT: the call came through the 32-bit table. */
-static __always_inline bool compat_call(void)
+static __always_inline bool compat_call(struct task_struct *t)
 {
-	struct task_struct *t;
-
 	if (cb_storage)
-		return bpf_get_current_task_btf()->thread_info.status & 2;
+		return t->thread_info.status & 2;
 	t = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(t, thread_info.status) & 2;
 }
 #else
-static __always_inline bool compat_call(void)
+static __always_inline bool compat_call(struct task_struct *t)
 {
 	return false;
 }
@@ -193,13 +198,14 @@ static __always_inline bool compat_call(void)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(enter, struct pt_regs *regs, long id)
 {
-	struct cb_state *s = cb_current();
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
 	__u16 nr = id;
 	__u32 n;
 
 	if (!s || (s->h.flags & CB_F_DROP))
 		return 0;
-	if (compat_call()) {
+	if (compat_call(t)) {
 		s->h.flags |= CB_F_COMPAT;
 		nr = (nr & 0x3ff) | 0x8000;
 	} else if (id >= 0 && id < CB_ARGCLASS_CALLS) {
@@ -243,7 +249,8 @@ static __always_inline __u32 chunk_time(struct cb_state *s)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
-	struct cb_state *s = cb_current();
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
 	__u32 n, v;
 	long id;
 
@@ -255,7 +262,7 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 	id = BPF_CORE_READ(regs, syscallno);
 #endif
 	v = id < 0 ? CHUNK_NR_SIGRETURN : (id < CHUNK_NR_NONE ? (__u32)id : CHUNK_NR_NONE);
-	if (compat_call()) {
+	if (compat_call(t)) {
 		s->h.flags |= CB_F_COMPAT;
 		v |= 0x8000;
 	}

@@ -132,14 +132,30 @@ static __always_inline struct cb_state *cb_state_of(struct task_struct *t)
 	return bpf_map_lookup_elem(&cb_states_tid, &tid);
 }
 
-static __always_inline struct cb_state *cb_current(void)
+/*
+ * The hot path. Most tasks of a host carry no storage of any program: seen without a call. ret: the task too, where
+ * it is wanted (asking again costs a call); NULL without task storage.
+ */
+static __always_inline struct cb_state *cb_current_task(struct task_struct **ret)
 {
+	struct task_struct *t;
 	__u32 tid;
 
-	if (cb_storage)
-		return bpf_task_storage_get(&cb_states, bpf_get_current_task_btf(), 0, 0);
+	if (cb_storage) {
+		t = bpf_get_current_task_btf();
+		*ret = t;
+		return t->bpf_storage ? bpf_task_storage_get(&cb_states, t, 0, 0) : NULL;
+	}
+	*ret = NULL;
 	tid = bpf_get_current_pid_tgid();
 	return bpf_map_lookup_elem(&cb_states_tid, &tid);
+}
+
+static __always_inline struct cb_state *cb_current(void)
+{
+	struct task_struct *t;
+
+	return cb_current_task(&t);
 }
 
 static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
