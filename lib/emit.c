@@ -42,6 +42,11 @@ const struct cb_cont *cb_run_cont(struct cb_run *run, const struct cb_head *h)
 	return container(run, h);
 }
 
+int cb_run_conts(struct cb_run *run, int (*fn)(struct cb_cont *, void *), void *arg)
+{
+	return cb_conts_each(cb_who_conts(run->who), fn, arg);
+}
+
 /* So may a program. */
 const char *cb_run_exe(struct cb_run *run, const struct cb_head *h)
 {

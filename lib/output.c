@@ -46,6 +46,7 @@ int cb_output_open(struct cb_run *run)
 		run->prom = cb_prom_new(o->prometheus, run->schema, NULL, 0);
 	if (o->write && !o->replay && nobody_reads())
 		return open_recording(run);
+	run->no_table &= o->format == CB_TABLE;
 	run->screen = o->format == CB_TABLE && run->tool->screen && !run->rows && run->schema == run->tool->schema[0] &&
 		      isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
@@ -56,7 +57,7 @@ int cb_output_open(struct cb_run *run)
 
 void cb_output_event(struct cb_run *run, const struct cb_event *ev)
 {
-	if (run->outw && !run->screen)
+	if (run->outw && !run->screen && !run->no_table)
 		cb_writer_event(run->outw, ev);
 	if (run->recw)
 		cb_writer_event(run->recw, ev);
@@ -84,7 +85,7 @@ static void record_meta(struct cb_run *run, const struct cb_common *c)
 
 void cb_output_meta(struct cb_run *run, const struct cb_common *c)
 {
-	if (run->outw && !run->screen)
+	if (run->outw && !run->screen && !run->no_table)
 		cb_writer_meta(run->outw, c);
 	if (run->recw)
 		record_meta(run, c);

@@ -248,7 +248,7 @@ static int attach_all(struct cb_run *run)
 	bpf_object__for_each_program(p, run->obj) {
 		if (err)
 			break;
-		if (bpf_program__autoload(p) && strcmp(bpf_program__name(p), "cb_tasks") &&
+		if (bpf_program__autoload(p) && bpf_program__autoattach(p) && strcmp(bpf_program__name(p), "cb_tasks") &&
 		    strcmp(bpf_program__section_name(p), "tp"))
 			err = add_link(run, p, NULL);
 	}

@@ -47,6 +47,11 @@ bool cb_run_args(const struct cb_run *run)
 	return !run->opt.no_args;
 }
 
+void cb_run_no_table(struct cb_run *run)
+{
+	run->no_table = true;
+}
+
 void cb_run_rows(struct cb_run *run)
 {
 	run->rows = true;
@@ -361,6 +366,8 @@ static int live(struct cb_run *run)
 	err = cb_probe_tasks(run);
 	if (err)
 		return err;
+	if (!err && run->tool->begun)
+		err = run->tool->begun(run);
 	err = cb_output_flush(run);
 	if (err)
 		return err;

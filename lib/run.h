@@ -111,6 +111,7 @@ struct cb_run {
 	struct cb_term *term;
 	bool paused;
 	const char *columns; /* --fields of a table unless the user says otherwise */
+	bool no_table;			/* the tool prints something else instead */
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[128];
 	int nlinks;
