@@ -95,6 +95,7 @@ static struct cb_cont *fill(struct cb_run *run, const struct cb_head *h, struct 
 
 	fill_host(run, c);
 	c->time = cb_boot_to_utc(h->time_ns);
+	c->truncated = h->flags & CB_F_CUT;
 	if (cont) {
 		c->cont_id = cont->id;
 		c->cont_name = cont->name;

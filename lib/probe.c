@@ -129,6 +129,15 @@ int cb_probe_drain(struct cb_run *run)
 	return n < 0 ? cb_fail(&run->err, n, "ring of records: %s", strerror(-n)) : 0;
 }
 
+int cb_run_drain(struct cb_run *run)
+{
+	int err;
+
+	while ((err = cb_probe_drain(run)) > 0)
+		;
+	return err;
+}
+
 /* The whole of a pass is read before any of it is used: see cb_probe_tasks(). */
 static int read_tasks(struct cb_run *run, int fd)
 {
