@@ -63,7 +63,7 @@ $(O)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(O)/vmlinux.h
 $(O)/%.skel.h: $(O)/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
 
-$(O)/schemas.c: $(SCHEMA) scripts/mkschemas
+$(O)/schemas.c: $(SCHEMA) scripts/mkschemas | $(O)/
 	scripts/mkschemas bpf > $@
 
 $(O)/schemas.o: $(O)/schemas.c
