@@ -1,0 +1,801 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What watched tasks do to files, at the exits of the calls that do it. The registers are still the caller's
+ * there and what it named is in memory, so nothing is needed at their entry. What is done again and again is
+ * counted before any path is made of it: a file is known by its directory entry and its mount.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "filenote.h"
+
+const volatile bool every = false;	 /* each time, uncounted */
+const volatile bool only_failed = false; /* -x */
+const volatile bool fs_paths = false;	 /* --host-path */
+const volatile bool cast = false;	 /* the kernel has bpf_rdonly_cast() */
+const volatile __u32 ring_size = 4 * 1024 * 1024;
+const volatile __u64 seed = 0;
+const volatile struct file_call calls[FILE_CALLS] = {};
+
+/* Counters go into the table of the present turn; user space empties the other. */
+volatile __u32 turn = 0;
+__u32 used[2] = {};
+
+#define CB_STATE_DATA                                                                                                  \
+	__u64 program; /* the file it runs, 0: not looked at yet */                                                    \
+	__u32 partly;  /* FILE_32BIT when that was told */
+
+struct cb_state;
+struct task_struct;
+static __always_inline void file_exec(struct cb_state *s, struct task_struct *t);
+static __always_inline void file_exit(struct cb_state *s);
+static __always_inline void file_look(struct cb_state *s, struct task_struct *t);
+
+#define CB_ON_EXEC(ctx, s, t, bprm) file_exec(s, t)
+#define CB_ON_EXIT(ctx, s, t, last) file_exit(s)
+#define CB_PEEK(seq, s, t) file_look(s, t)
+
+#include "task.bpf.h"
+
+#define FMODE_READ 0x1
+#define FMODE_WRITE 0x2
+#define FMODE_PATH 0x4000
+#define FMODE_CREATED 0x100000
+#define AT_FDCWD -100
+#define AT_REMOVEDIR 0x200
+#define O_TRUNC 01000
+#define O_APPEND 02000
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_SHARED 1
+#define MAP_ANONYMOUS 0x20
+#define CALL_MASK (FILE_CALLS - 1)
+
+struct counters {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FILE_TABLE);
+	__type(key, struct file_key);
+	__type(value, struct file_count);
+};
+struct counters counts0 SEC(".maps");
+struct counters counts1 SEC(".maps");
+
+/* what a container uses of the table in this turn, or (--every) of the ring */
+struct share {
+	__u32 turn;
+	__u32 n;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct share);
+} shares SEC(".maps");
+
+/* a note in the making; seq: numbers of this CPU's counters */
+struct room {
+	__u64 seq;
+	struct file_note n;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct room);
+} rooms SEC(".maps");
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define CAST(p, type) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
+
+/* A member of a kernel structure as a number: by a plain load where the kernel lets us, else by helper. */
+#define GET(p, type, member)                                                                                           \
+	({                                                                                                             \
+		struct type *p__ = (void *)(p);                                                                        \
+		__u64 v__;                                                                                             \
+		if (cast)                                                                                              \
+			v__ = (__u64)CAST(p__, type)->member;                                                          \
+		else                                                                                                   \
+			v__ = (__u64)BPF_CORE_READ(p__, member);                                                       \
+		v__;                                                                                                   \
+	})
+
+static __always_inline struct room *get_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&rooms, &zero);
+}
+
+static __always_inline __u64 mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15;
+	return h ^ (h >> 29);
+}
+
+/* ---- paths ---- */
+
+static __always_inline bool put_name(struct file_note *n, __u32 start, const unsigned char *name)
+{
+	__u32 pos = *(volatile __u32 *)&n->len;
+	long len;
+
+	if (pos >= FILE_DATA - 256 || pos - start >= FILE_NAMES) {
+		n->bits |= FILE_CUT;
+		return false;
+	}
+	len = bpf_probe_read_kernel_str(n->data + pos, 256, name);
+	if (len <= 0)
+		return false;
+	*(volatile __u32 *)&n->len = pos + len;
+	return true;
+}
+
+#define TURNS 80 /* names and mounts of one path */
+
+/*
+ * fs/d_path.c prepend_path(): from an entry up to the root of the process, across mounts. A program of its own to
+ * the verifier, which then looks at it once; returns the bytes added to the note.
+ */
+__noinline int walk(__u64 entry, __u64 mount)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct dentry *d = (void *)entry, *root;
+	struct vfsmount *vm = (void *)mount, *root_vm;
+	struct room *r = get_room();
+	__u32 start;
+
+	if (!r)
+		return 0;
+	start = r->n.len;
+	root = BPF_CORE_READ(t, fs, root.dentry);
+	root_vm = BPF_CORE_READ(t, fs, root.mnt);
+	for (int i = 0; i < TURNS; i++) {
+		struct dentry *up;
+
+		if (d == root && vm == root_vm)
+			return r->n.len - start;
+		up = BPF_CORE_READ(d, d_parent);
+		if (d == BPF_CORE_READ(vm, mnt_root) || d == up) {
+			struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+			struct mount *over = BPF_CORE_READ(m, mnt_parent);
+
+			if (d != BPF_CORE_READ(vm, mnt_root)) {
+				/* no tree: pipes and the like; some still have a name */
+				r->n.bits |= FILE_ANON;
+				put_name(&r->n, start, BPF_CORE_READ(d, d_name.name));
+				return r->n.len - start;
+			}
+			if (over == m) {
+				r->n.bits |= FILE_OUTSIDE;
+				return r->n.len - start;
+			}
+			d = BPF_CORE_READ(m, mnt_mountpoint);
+			vm = (void *)over + bpf_core_field_offset(struct mount, mnt);
+			continue;
+		}
+		if (!put_name(&r->n, start, BPF_CORE_READ(d, d_name.name)))
+			return r->n.len - start;
+		d = up;
+	}
+	r->n.bits |= FILE_CUT;
+	return r->n.len - start;
+}
+
+/* The path inside the file system, whatever is mounted where. */
+__noinline int walk_fs(__u64 entry)
+{
+	struct dentry *d = (void *)entry;
+	struct room *r = get_room();
+	__u32 start;
+
+	if (!r)
+		return 0;
+	start = r->n.len;
+	for (int i = 0; i < TURNS; i++) {
+		struct dentry *up = BPF_CORE_READ(d, d_parent);
+
+		if (d == up || !put_name(&r->n, start, BPF_CORE_READ(d, d_name.name)))
+			return r->n.len - start;
+		d = up;
+	}
+	r->n.bits |= FILE_CUT;
+	return r->n.len - start;
+}
+
+/* ---- the caller ---- */
+
+static __always_inline struct file *file_of(int fd)
+{
+	struct fdtable *table;
+	struct file **all, *f = NULL;
+
+	if (cb_storage) {
+		table = bpf_get_current_task_btf()->files->fdt;
+		if ((__u32)fd >= table->max_fds)
+			return NULL;
+		all = table->fd;
+	} else {
+		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
+		if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
+			return NULL;
+		all = BPF_CORE_READ(table, fd);
+	}
+	bpf_probe_read_kernel(&f, sizeof(f), &all[fd]);
+	return f;
+}
+
+/* The kernel gives out a task's registers (5.15): typed pointers may be read without a call. */
+#define TASK_REGS (cb_storage && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+
+/*
+ * Of the call that returns. Older kernels have them in the first word of the call's record, which the verifier keeps
+ * programs from (perf_call_bpf_exit); newer ones have others there.
+ */
+static __always_inline struct pt_regs *regs_of(void *ctx)
+{
+	struct pt_regs *regs = NULL;
+
+	if (TASK_REGS)
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
+	return regs;
+}
+
+static __always_inline __u64 argument(struct pt_regs *regs, __u32 n)
+{
+	if (TASK_REGS) {
+		switch (n) {
+		case 1: return PT_REGS_PARM1_SYSCALL(regs);
+		case 2: return PT_REGS_PARM2_SYSCALL(regs);
+		case 3: return PT_REGS_PARM3_SYSCALL(regs);
+		case 4: return PT_REGS_PARM4_SYSCALL(regs);
+		case 5: return PT_REGS_PARM5_SYSCALL(regs);
+		}
+		return 0;
+	}
+	switch (n) {
+	case 1: return PT_REGS_PARM1_CORE_SYSCALL(regs);
+	case 2: return PT_REGS_PARM2_CORE_SYSCALL(regs);
+	case 3: return PT_REGS_PARM3_CORE_SYSCALL(regs);
+	case 4: return PT_REGS_PARM4_CORE_SYSCALL(regs);
+	case 5: return PT_REGS_PARM5_CORE_SYSCALL(regs);
+	}
+	return 0;
+}
+
+static __always_inline __u32 number(struct pt_regs *regs, __u32 n)
+{
+	__u64 v = argument(regs, n & ~FILE_HOW_POINTER);
+	__u64 there = 0;
+
+	if (!(n & FILE_HOW_POINTER))
+		return v;
+	bpf_probe_read_user(&there, sizeof(there), (void *)v);
+	return there;
+}
+
+/* Programs are told apart by the file they run; sessions from outside are others than the container's own. */
+static __always_inline __u64 program_of(struct cb_state *s)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct inode *in;
+
+	if (!s->program) {
+		in = BPF_CORE_READ(t, mm, exe_file, f_inode);
+		s->program = mix(BPF_CORE_READ(in, i_ino), BPF_CORE_READ(in, i_sb, s_dev)) | 1;
+	}
+	return s->program ^ ((s->h.flags & CB_F_ENTERED) << 1);
+}
+
+/* ---- counting ---- */
+
+static __always_inline struct file_count *find(__u32 now, struct file_key *k)
+{
+	return now & 1 ? bpf_map_lookup_elem(&counts1, k) : bpf_map_lookup_elem(&counts0, k);
+}
+
+/*
+ * A container may use half of the table, and of the ring, and never what is left when they are nearly full: the
+ * rest is for those that use little, so that none can hide what another does.
+ */
+static __always_inline bool admit(__u64 cont, __u32 now)
+{
+	struct share *have = bpf_map_lookup_elem(&shares, &cont), first = { .turn = now, .n = 1 };
+	__u32 n = 0;
+
+	if (have && have->turn == now)
+		n = have->n;
+	if (n >= FILE_SMALL) {
+		if (n >= FILE_TABLE / 2 || used[now & 1] >= FILE_TABLE / 4 * 3)
+			return false;
+		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > ring_size / 4 * 3)
+			return false;
+	}
+	if (!have)
+		bpf_map_update_elem(&shares, &cont, &first, BPF_ANY);
+	else if (have->turn != now)
+		*have = first;
+	else
+		__sync_fetch_and_add(&have->n, 1);
+	return true;
+}
+
+static __always_inline void lose(struct cb_stats *st)
+{
+	st->lost++;
+	st->pending++;
+}
+
+static __always_inline struct file_count *make(struct file_key *k, __u32 now, struct cb_stats *st)
+{
+	struct room *r = get_room();
+	struct file_count c = {};
+	long err;
+
+	if (!r || !admit(k->cont, now)) {
+		lose(st);
+		return NULL;
+	}
+	c.id = ++r->seq << 12 | bpf_get_smp_processor_id();
+	err = now & 1 ? bpf_map_update_elem(&counts1, k, &c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, &c, BPF_NOEXIST);
+	if (!err)
+		__sync_fetch_and_add(&used[now & 1], 1);
+	else if (err != -17 /* EEXIST: another CPU was faster */) {
+		lose(st);
+		return NULL;
+	}
+	return find(now, k);
+}
+
+/*
+ * Counts it. True: a note must be made, with ret the counter it belongs to (NULL with --every).
+ */
+static __always_inline bool first(struct file_key *k, __u64 bytes, __u32 flags, struct file_count **ret)
+{
+	struct cb_stats *st = cb_stat();
+	struct file_count *c;
+	__u32 now = turn;
+
+	*ret = NULL;
+	if (!st)
+		return false;
+	if (every) {
+		if (admit(k->cont, now))
+			return true;
+		st->seen++;
+		lose(st);
+		return false;
+	}
+	st->seen++;
+	c = find(now, k);
+	if (!c)
+		c = make(k, now, st);
+	if (!c)
+		return false;
+	__sync_fetch_and_add(&c->count, 1);
+	if (bytes)
+		__sync_fetch_and_add(&c->bytes, bytes);
+	if ((c->flags | flags) != c->flags)
+		c->flags |= flags;
+	*ret = c;
+	return !c->told;
+}
+
+/* ---- notes ---- */
+
+/* All but the paths. */
+static __always_inline struct file_note *begin(struct cb_state *s, __u8 op, __u32 error)
+{
+	struct room *r = get_room();
+	struct task_struct *t = (void *)bpf_get_current_task();
+
+	if (!r)
+		return NULL;
+	__builtin_memset(&r->n, 0, __builtin_offsetof(struct file_note, data));
+	r->n.h = s->h;
+	r->n.h.time_ns = bpf_ktime_get_boot_ns();
+	r->n.h.uid = BPF_CORE_READ(t, cred, uid.val);
+	bpf_core_read(r->n.h.comm, sizeof(r->n.h.comm), &t->comm);
+	r->n.op = op;
+	r->n.error = error;
+	return &r->n;
+}
+
+static __always_inline void send(struct file_note *n, struct file_count *c)
+{
+	__u32 len = *(volatile __u32 *)&n->len, size = __builtin_offsetof(struct file_note, data) + len;
+	struct cb_stats *st = cb_stat();
+
+	if (size > sizeof(*n) || !st)
+		return;
+	if (!c) {
+		cb_send(n, size, 1, cb_wake(ring_size));
+		return;
+	}
+	n->id = c->id;
+	if (!cb_send(n, size, 0, cb_wake(ring_size))) {
+		c->told = 1;
+		return;
+	}
+	/* the counter keeps it, and the next time it is tried again: lost it is if there is none */
+	st->lost++;
+}
+
+/* In whose mounts the file lies, if not in the caller's own. */
+static __always_inline void foreign(struct file_note *n, struct vfsmount *vm)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns), *here = BPF_CORE_READ(t, nsproxy, mnt_ns);
+	__u64 *cont;
+	__u32 inum = 0;
+
+	/* a file system of the kernel's own has an error number there */
+	if (!there || there == here || (__u64)there > -4096UL)
+		return;
+	inum = BPF_CORE_READ(there, ns.inum);
+	if (inum == cb_mntns) {
+		n->bits |= FILE_HOST;
+		return;
+	}
+	cont = bpf_map_lookup_elem(&cb_mntnss, &inum);
+	if (cont && *cont != n->h.cont)
+		n->foreign = *cont;
+}
+
+static __always_inline void about(struct file_note *n, struct file *f, struct dentry *d, struct vfsmount *vm)
+{
+	struct inode *in = BPF_CORE_READ(f, f_inode);
+
+	n->ino = BPF_CORE_READ(in, i_ino);
+	n->dev = BPF_CORE_READ(in, i_sb, s_dev);
+	n->magic = BPF_CORE_READ(in, i_sb, s_magic);
+	n->imode = BPF_CORE_READ(in, i_mode);
+	n->fmode = BPF_CORE_READ(f, f_mode);
+	foreign(n, vm);
+	/* unlinked or renamed over: no longer among the names of its directory */
+	if (!BPF_CORE_READ(d, d_hash.pprev) && d != BPF_CORE_READ(d, d_parent))
+		n->bits |= FILE_DELETED;
+}
+
+/* ---- an open file: what it is, is beyond doubt ---- */
+
+struct place {
+	struct dentry *d;
+	struct vfsmount *vm;
+};
+
+/* As numbers: the verifier would not let pointers be mixed. */
+static __always_inline struct place place_of(struct file *f)
+{
+	struct path path = {};
+
+	bpf_core_read(&path, sizeof(path), &f->f_path);
+	return (struct place){ path.dentry, path.mnt };
+}
+
+static __always_inline int opened(struct cb_state *s, struct file *f, __u8 op, __u32 how, __u32 error, __u32 num1, __u32 num2,
+				  __u64 bytes)
+{
+	struct place p = place_of(f);
+	struct file_key k = { .cont = s->h.cont, .error = error };
+	struct file_count *c;
+	struct file_note *n;
+
+	k.program = program_of(s);
+	k.a = (__u64)p.d;
+	k.b = (__u64)p.vm;
+	k.c = (__u64)GET(f, file, f_inode);
+	k.d = GET(p.d, dentry, d_name.hash_len);
+	k.what = op | how << 8;
+	if (!first(&k, bytes, num1, &c))
+		return 0;
+	n = begin(s, op, error);
+	if (!n)
+		return 0;
+	n->num[0] = num1;
+	n->num[1] = num2;
+	n->bytes = bytes;
+	about(n, f, p.d, p.vm);
+	n->names[0] = walk((__u64)p.d, (__u64)p.vm);
+	if (fs_paths)
+		n->fsnames = walk_fs((__u64)p.d);
+	send(n, c);
+	return 0;
+}
+
+/* ---- a name ---- */
+
+/* Of the first len bytes of the note's data. Seeded: names are chosen by whom we watch. */
+__noinline __u64 hash_asked(__u32 len)
+{
+	struct room *r = get_room();
+	__u64 h = seed, *word;
+	__u32 n = (len + 7) / 8;
+
+	if (!r)
+		return 0;
+	word = (__u64 *)r->n.data;
+	for (__u32 i = 0; i < 2 * FILE_ASKED / 8; i++) {
+		if (i >= n)
+			break;
+		h = mix(h, word[i]);
+	}
+	return h;
+}
+
+/* Where a name begins: nowhere when it is absolute. */
+static __always_inline struct place base_of(struct pt_regs *regs, __u32 dir, char first_char)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct place p = {};
+	struct file *f;
+	int fd = AT_FDCWD;
+
+	if (first_char == '/' || dir == FILE_TEXT)
+		return p;
+	if (dir)
+		fd = argument(regs, dir);
+	if (fd == AT_FDCWD) {
+		p.d = BPF_CORE_READ(t, fs, pwd.dentry);
+		p.vm = BPF_CORE_READ(t, fs, pwd.mnt);
+		return p;
+	}
+	f = file_of(fd);
+	return f ? place_of(f) : p;
+}
+
+static __always_inline __u32 asked(struct file_note *n, __u32 pos, struct pt_regs *regs, __u32 arg)
+{
+	long len;
+
+	if (!arg || pos > FILE_ASKED)
+		return 0;
+	len = bpf_probe_read_user_str(n->data + pos, FILE_ASKED, (void *)argument(regs, arg));
+	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
+}
+
+static __always_inline int named(struct cb_state *s, struct pt_regs *regs, const volatile struct file_call *call, __u8 op,
+				 __u32 error)
+{
+	struct file_note *n = begin(s, op, error);
+	struct file_key k = { .cont = s->h.cont, .error = error };
+	struct place p, p2 = {};
+	struct file_count *c;
+	__u32 len;
+
+	if (!n)
+		return 0;
+	n->asked[0] = len = asked(n, 0, regs, call->path);
+	n->asked[1] = asked(n, len, regs, call->path2);
+	len += n->asked[1];
+	if (call->num1)
+		n->num[0] = number(regs, call->num1);
+	if (call->num2)
+		n->num[1] = number(regs, call->num2);
+	p = base_of(regs, call->dir, n->asked[0] ? n->data[0] : 0);
+	if (call->path2)
+		p2 = base_of(regs, call->dir2, n->asked[1] ? n->data[n->asked[0] & (FILE_ASKED - 1)] : 0);
+	k.program = program_of(s);
+	k.a = (__u64)p.d;
+	k.b = mix((__u64)p.vm, (__u64)p2.d);
+	__builtin_memset(n->data + (len & (2 * FILE_ASKED - 1)), 0, 8);
+	k.c = hash_asked(len);
+	k.d = mix((__u64)n->num[0] << 32 | n->num[1], n->asked[0]);
+	k.what = op;
+	n->len = len;
+	if (!first(&k, 0, n->num[0], &c))
+		return 0;
+	if (p.d)
+		n->names[0] = walk((__u64)p.d, (__u64)p.vm);
+	if (p2.d)
+		n->names[1] = walk((__u64)p2.d, (__u64)p2.vm);
+	send(n, c);
+	return 0;
+}
+
+/* ---- programs: attached to the exits of the calls that user space has put into the table ---- */
+
+static __always_inline struct cb_state *wanted(void)
+{
+	struct cb_state *s = cb_current();
+
+	return s && !(s->h.flags & CB_F_DROP) ? s : NULL;
+}
+
+static __always_inline __u32 access_of(__u32 fmode)
+{
+	return (fmode & (FMODE_READ | FMODE_WRITE)) | (fmode & FMODE_PATH ? 4 : 0);
+}
+
+SEC("tp")
+int file_open(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
+	struct cb_state *s = wanted();
+	struct pt_regs *regs;
+	struct file *f;
+	__u32 fmode, flags;
+
+	if (!s)
+		return 0;
+	regs = regs_of(ctx);
+	if (ctx->ret < 0)
+		return named(s, regs, call, FILE_OPEN, -ctx->ret);
+	if (only_failed)
+		return 0;
+	f = file_of(ctx->ret);
+	if (!f)
+		return 0;
+	fmode = (__u32)GET(f, file, f_mode);
+	flags = call->num1 ? number(regs, call->num1) : 0101 | O_TRUNC; /* creat(2) */
+	return opened(s, f, fmode & FMODE_CREATED ? FILE_CREATE : FILE_OPEN, access_of(fmode), 0, flags,
+		      number(regs, call->num2), 0);
+}
+
+SEC("tp")
+int file_named(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
+	struct cb_state *s = wanted();
+	struct pt_regs *regs;
+	__u8 op = call->op;
+
+	if (!s || (only_failed && ctx->ret >= 0))
+		return 0;
+	regs = regs_of(ctx);
+	if (op == FILE_UNLINK && call->num1 && argument(regs, call->num1) & AT_REMOVEDIR)
+		op = FILE_RMDIR;
+	return named(s, regs, call, op, ctx->ret < 0 ? -ctx->ret : 0);
+}
+
+/* A call on a descriptor: the file it stands for, whether it failed or not. */
+SEC("tp")
+int file_fd(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
+	struct cb_state *s = wanted();
+	struct pt_regs *regs;
+	struct file *f;
+
+	if (!s || (only_failed && ctx->ret >= 0))
+		return 0;
+	regs = regs_of(ctx);
+	f = file_of(argument(regs, call->fd));
+	if (!f)
+		return 0;
+	return opened(s, f, call->op, 0, ctx->ret < 0 ? -ctx->ret : 0, call->num1 ? number(regs, call->num1) : 0,
+		      call->num2 ? number(regs, call->num2) : 0, 0);
+}
+
+SEC("tp")
+int file_map(struct trace_event_raw_sys_exit *ctx)
+{
+	struct cb_state *s = wanted();
+	struct pt_regs *regs;
+	__u32 prot, flags, how = 0, error = 0;
+	struct file *f;
+
+	if (ctx->ret < 0 && ctx->ret > -4096)
+		error = -ctx->ret;
+	if (!s || (only_failed && !error))
+		return 0;
+	regs = regs_of(ctx);
+	prot = argument(regs, 3);
+	if (!(prot & (PROT_WRITE | PROT_EXEC)))
+		return 0;
+	flags = argument(regs, 4);
+	if (flags & MAP_ANONYMOUS)
+		return 0;
+	if (prot & PROT_EXEC)
+		how |= PROT_EXEC;
+	if ((prot & PROT_WRITE) && (flags & MAP_SHARED))
+		how |= PROT_WRITE;
+	if (!how)
+		return 0;
+	f = file_of(argument(regs, 5));
+	if (!f)
+		return 0;
+	return opened(s, f, FILE_MAP, how, error, how, 0, 0);
+}
+
+/* ---- --bytes: every call passes here ---- */
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(file_bytes, struct pt_regs *regs, long ret)
+{
+	const volatile struct file_call *call;
+	struct cb_state *s;
+	struct file *f;
+	long nr;
+
+#if defined(__TARGET_ARCH_x86)
+	nr = regs->orig_ax;
+#else
+	nr = BPF_CORE_READ(regs, syscallno);
+#endif
+	if (nr < 0 || nr >= FILE_CALLS || ret < 0)
+		return 0;
+	call = &calls[nr & CALL_MASK];
+	if (call->op != FILE_READ && call->op != FILE_WRITE)
+		return 0;
+	s = wanted();
+	if (!s)
+		return 0;
+	if (call->fd) {
+		f = file_of(argument(regs, call->fd));
+		if (f)
+			opened(s, f, FILE_READ, 0, 0, 0, 0, ret);
+	}
+	if (call->fd2) {
+		f = file_of(argument(regs, call->fd2));
+		if (f)
+			opened(s, f, FILE_WRITE, 0, 0, 0, 0, ret);
+	}
+	return 0;
+}
+
+/* ---- ways around ---- */
+
+static __always_inline int partly(struct cb_state *s, __u32 why)
+{
+	struct file_key k = { .cont = s->h.cont, .what = FILE_PARTLY | why << 8 };
+	struct file_count *c;
+	struct file_note *n;
+
+	k.program = program_of(s);
+	if (!first(&k, 0, 0, &c))
+		return 0;
+	n = begin(s, FILE_PARTLY, 0);
+	if (!n)
+		return 0;
+	n->num[0] = why;
+	send(n, c);
+	return 0;
+}
+
+SEC("tp")
+int file_ring(struct trace_event_raw_sys_exit *ctx)
+{
+	struct cb_state *s = wanted();
+
+	return s && ctx->ret >= 0 && !only_failed ? partly(s, FILE_IO_URING) : 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define TIF_ADDR32 (1UL << 29) /* arch/x86/include/asm/thread_info.h: a 32-bit program */
+#define TS_COMPAT 2	       /* same place: in a 32-bit call */
+#else
+#define TIF_ADDR32 (1UL << 22)
+#define TS_COMPAT 0
+#endif
+
+static __always_inline void file_exec(struct cb_state *s, struct task_struct *t)
+{
+	s->program = 0;
+	s->partly = 0;
+	s->h.flags &= ~CB_F_COMPAT;
+	if (!(BPF_CORE_READ(t, thread_info.flags) & TIF_ADDR32) || (s->h.flags & CB_F_DROP) || only_failed)
+		return;
+	s->partly = FILE_32BIT;
+	partly(s, FILE_32BIT);
+}
+
+/* A 64-bit program may make 32-bit calls too: seen when the iterator meets it in one. */
+static __always_inline void file_look(struct cb_state *s, struct task_struct *t)
+{
+#if defined(__TARGET_ARCH_x86)
+	if (!s->partly && (t->thread_info.status & TS_COMPAT))
+		s->h.flags |= CB_F_COMPAT;
+#endif
+}
+
+static __always_inline void file_exit(struct cb_state *s)
+{
+	if ((s->h.flags & (CB_F_COMPAT | CB_F_DROP)) == CB_F_COMPAT && !s->partly && !only_failed) {
+		s->partly = FILE_32BIT;
+		partly(s, FILE_32BIT);
+	}
+}

@@ -1,0 +1,800 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* cfileaccess: what containers do to files. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static unsigned long hash_bytes(const void *p, size_t len);
+/* Seeded: what is hashed is chosen by containers. */
+#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)hash_bytes(key, len))
+#include <uthash.h>
+#include "cb.h"
+#include "field.h"
+#include "filecall.h"
+#include "fileview.h"
+#include "mounts.h"
+#include "file.skel.h"
+
+CB_SKEL(file)
+
+#define RING (4u << 20)
+#define CELLS 65536	 /* rows in the making: more are written before their interval is over */
+#define INODES 65536	 /* files remembered, to see which are shared */
+#define FRONT offsetof(struct file_rec, path) /* of a row, without its paths */
+
+/* A row in the making. */
+struct cell {
+	char *key;
+	size_t key_len;
+	_Alignas(8) unsigned char front[FRONT];
+	char *path, *target, *host_path;
+	uint64_t count, bytes;
+	uint64_t first_ns; /* boot time */
+	uint64_t refs;	   /* counters of the kernel that belong to it */
+	uint32_t dev;
+	uint32_t flags; /* or'ed */
+	uint8_t op, bits;
+	bool shareable;
+	uint64_t foreign;
+	UT_hash_handle hh;
+};
+
+/* A counter of the kernel, known by its note. */
+struct counter {
+	uint64_t id;
+	struct cell *cell;
+	UT_hash_handle hh;
+};
+
+/* A file of which it is known which containers used it: the first, and the first other one. */
+struct inode_key {
+	uint64_t ino, dev;
+};
+struct inode {
+	struct inode_key key;
+	uint64_t cont[2];
+	UT_hash_handle hh; /* in order of use */
+};
+
+enum top_order { BY_BYTES, BY_CALLS, BY_OPENS, NORDERS };
+static const char *const orders[NORDERS] = { "bytes", "calls", "opens" };
+
+/* A line of --top: a file of a container. */
+struct line {
+	struct cb_head head;
+	const char *path; /* of the first cell in it, then a copy */
+	uint64_t opens, calls, read, written;
+};
+
+struct files {
+	bool every, bytes, host_path, top;
+	bool ops[FILE_NOPS]; /* chosen by --ops */
+	bool chosen;
+	bool kernel_counts; /* notes are sent once, and counters are read */
+	enum top_order order;
+	struct file_bpf *skel;
+	struct cell *cell;
+	struct counter *counter;
+	struct inode *inode;
+	struct cb_mounts *mounts;
+	struct file_rec rec; /* the row at hand */
+	struct cb_buf key, inside;
+	uint64_t lost;	/* since the last row */
+	uint64_t begun; /* of the rows in the making */
+	struct line *line; /* of the interval on the screen */
+	size_t nline;
+	uint64_t from, to;
+};
+
+static uint64_t hash_seed;
+
+static unsigned long hash_bytes(const void *p, size_t len)
+{
+	const unsigned char *s = p;
+	uint64_t h = hash_seed ^ len, w;
+
+	for (; len >= 8; s += 8, len -= 8) {
+		memcpy(&w, s, 8);
+		h = (h ^ w) * 0x9e3779b97f4a7c15;
+		h ^= h >> 29;
+	}
+	w = 0;
+	memcpy(&w, s, len);
+	h = (h ^ w) * 0x9e3779b97f4a7c15;
+	return h >> 32;
+}
+
+/* ---- which files are shared ---- */
+
+/* Not the file systems of the kernel itself: there is one of each, and all see it. */
+static bool shareable(const struct file_note *n)
+{
+	static const uint32_t kernels[] = { 0x62656572 /* sysfs */, 0x9fa0 /* proc */, 0x27e0eb /* cgroup */,
+					    0x63677270 /* cgroup2 */, 0x64626720 /* debugfs */, 0x74726163 /* tracefs */,
+					    0xcafe4a11 /* bpf */, 0x1cd1 /* devpts */, 0x73636673 /* securityfs */ };
+
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if (n->magic == kernels[i])
+			return false;
+	return n->dev && (n->imode & 0170000) == 0100000 && !(n->bits & FILE_ANON);
+}
+
+static void remember(struct files *f, uint64_t ino, uint32_t dev, uint64_t cont)
+{
+	struct inode_key key = { ino, dev };
+	struct inode *in;
+
+	HASH_FIND(hh, f->inode, &key, sizeof(key), in);
+	if (in) {
+		HASH_DEL(f->inode, in); /* to the end of the order of use */
+	} else {
+		if (HASH_COUNT(f->inode) >= INODES) {
+			struct inode *old = f->inode;
+
+			HASH_DEL(f->inode, old);
+			free(old);
+		}
+		in = cb_xalloc(sizeof(*in));
+		in->key = key;
+		in->cont[0] = cont;
+	}
+	HASH_ADD(hh, f->inode, key, sizeof(in->key), in);
+	if (in->cont[0] != cont && !in->cont[1])
+		in->cont[1] = cont;
+}
+
+/* The container it is shared with, 0: none. */
+static uint64_t shared_with(struct files *f, const struct cell *c)
+{
+	const struct file_rec *r = (const void *)c->front;
+	struct inode_key key = { r->ino, c->dev };
+	struct inode *in;
+
+	if (!c->shareable)
+		return 0;
+	HASH_FIND(hh, f->inode, &key, sizeof(key), in);
+	if (!in)
+		return 0;
+	return in->cont[0] == r->h.cont ? in->cont[1] : in->cont[0];
+}
+
+static void set_other(struct cb_run *run, struct file_rec *r, uint64_t cont)
+{
+	struct cb_head h = { .cont = cont };
+
+	snprintf(r->other, sizeof(r->other), "%s", cb_run_container(run, &h));
+}
+
+/* ---- notes to rows in the making ---- */
+
+static void put(struct cb_buf *b, const void *p, size_t n)
+{
+	cb_buf_put(b, p, n);
+}
+
+/* What makes two operations one row. */
+static void make_key(struct cb_run *run, struct files *f, const struct file_note *n, const struct file_rec *r)
+{
+	uint64_t fixed[5] = { n->h.cont, n->foreign, n->op | (uint64_t)n->error << 32,
+			      n->fmode & 0x4003 /* to read, to write, O_PATH */, n->h.flags & CB_F_ENTERED };
+	const char *exe = cb_run_exe(run, &n->h);
+
+	if (n->op == FILE_MAP || n->op == FILE_PARTLY)
+		fixed[3] = n->num[0];
+	cb_buf_reset(&f->key);
+	put(&f->key, fixed, sizeof(fixed));
+	put(&f->key, exe, strlen(exe) + 1);
+	put(&f->key, r->path, strlen(r->path) + 1);
+	put(&f->key, r->target, strlen(r->target) + 1);
+	put(&f->key, r->mode, strlen(r->mode) + 1);
+	put(&f->key, r->owner, strlen(r->owner) + 1);
+}
+
+static void find_host_path(struct files *f, const struct file_note *n, struct file_rec *r)
+{
+	struct cb_buf host = {};
+
+	if (n->bits & FILE_ANON)
+		return;
+	cb_buf_reset(&f->inside);
+	if (!n->fsnames && !(f->host_path && n->dev))
+		return;
+	if (!cb_file_inside(n, &f->inside))
+		cb_buf_putc(&f->inside, '/');
+	cb_buf_putc(&f->inside, '\0');
+	if (cb_mounts_find(f->mounts, n->dev, f->inside.s, &host))
+		snprintf(r->host_path, sizeof(r->host_path), "%.*s", (int)host.len, host.s);
+	cb_buf_free(&host);
+}
+
+static struct cell *cell_make(struct files *f, const struct file_note *n, const struct file_rec *r)
+{
+	struct cell *c = cb_xalloc(sizeof(*c));
+
+	c->key_len = f->key.len;
+	c->key = cb_xalloc(c->key_len);
+	memcpy(c->key, f->key.s, c->key_len);
+	memcpy(c->front, r, FRONT);
+	c->path = cb_xstrdup(r->path);
+	c->target = *r->target ? cb_xstrdup(r->target) : NULL;
+	c->host_path = *r->host_path ? cb_xstrdup(r->host_path) : NULL;
+	c->first_ns = n->h.time_ns;
+	c->dev = n->dev;
+	c->op = n->op;
+	c->bits = n->bits;
+	c->foreign = n->foreign;
+	c->shareable = shareable(n);
+	HASH_ADD_KEYPTR(hh, f->cell, c->key, c->key_len, c);
+	return c;
+}
+
+static void cell_free(struct files *f, struct cell *c)
+{
+	HASH_DEL(f->cell, c);
+	free(c->key);
+	free(c->path);
+	free(c->target);
+	free(c->host_path);
+	free(c);
+}
+
+static struct cell *cell_get(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
+{
+	struct cell *c;
+
+	make_key(run, f, n, r);
+	HASH_FIND(hh, f->cell, f->key.s, f->key.len, c);
+	if (!c) {
+		if (f->host_path)
+			find_host_path(f, n, r);
+		c = cell_make(f, n, r);
+	}
+	if (!c->count && !c->refs)
+		c->first_ns = n->h.time_ns;
+	c->bits |= n->bits;
+	c->flags |= n->num[0];
+	return c;
+}
+
+static void counter_add(struct files *f, uint64_t id, struct cell *c)
+{
+	struct counter *k;
+
+	HASH_FIND(hh, f->counter, &id, sizeof(id), k);
+	if (k)
+		return; /* two CPUs told of it */
+	k = cb_xalloc(sizeof(*k));
+	k->id = id;
+	k->cell = c;
+	c->refs++;
+	HASH_ADD(hh, f->counter, id, sizeof(k->id), k);
+}
+
+static void set_bytes(struct file_rec *r, uint8_t op, uint64_t bytes)
+{
+	r->read_bytes = op == FILE_READ ? bytes : 0;
+	r->write_bytes = op == FILE_WRITE ? bytes : 0;
+}
+
+static int emit_single(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
+{
+	struct cell c = { .dev = n->dev, .shareable = shareable(n) };
+	uint64_t other = n->foreign;
+
+	memcpy(c.front, r, FRONT);
+	if (f->host_path)
+		find_host_path(f, n, r);
+	set_bytes(r, n->op, n->bytes);
+	if (!other && (other = shared_with(f, &c)))
+		strcpy(r->foreign, "shared");
+	if (other)
+		set_other(run, r, other);
+	return cb_emit(run, r, sizeof(*r), cb_file_actions[n->op]);
+}
+
+static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
+{
+	struct files *f = cb_run_data(run);
+	const struct file_note *n = rec;
+	struct file_rec *r = &f->rec;
+	struct cell *c;
+
+	if (cb_file_view(n, len, r))
+		return cb_run_fail(run, -EIO, "note of a file of %zu bytes is not whole", len);
+	if (shareable(n))
+		remember(f, n->ino, n->dev, n->h.cont);
+	if (f->every)
+		return emit_single(run, f, n, r);
+	if (!f->kernel_counts && !cb_wanted(run, &n->h)) {
+		cb_run_filtered(run, 1);
+		return 0;
+	}
+	f->lost += n->h.lost;
+	c = cell_get(run, f, n, r);
+	if (f->kernel_counts) {
+		counter_add(f, n->id, c);
+	} else {
+		c->count++;
+		c->bytes += n->bytes;
+	}
+	return 0;
+}
+
+/* ---- counters of the kernel ---- */
+
+static void take_counter(struct files *f, const struct file_count *k)
+{
+	struct counter *c;
+
+	HASH_FIND(hh, f->counter, &k->id, sizeof(k->id), c);
+	if (!c) {
+		f->lost += k->count; /* its note never got through */
+		return;
+	}
+	c->cell->count += k->count;
+	c->cell->bytes += k->bytes;
+	c->cell->flags |= k->flags;
+	c->cell->refs--;
+	HASH_DEL(f->counter, c);
+	free(c);
+}
+
+#define BATCH 1024
+
+/* Nobody writes to that table any more. */
+static int empty_table(struct cb_run *run, struct files *f, int fd)
+{
+	struct file_key *keys = cb_xalloc(BATCH * sizeof(*keys));
+	struct file_count *counts = cb_xalloc(BATCH * sizeof(*counts));
+	uint64_t at[8] = {};
+	bool begun = false;
+	int err = 0;
+
+	while (!err) {
+		__u32 n = BATCH;
+
+		err = bpf_map_lookup_and_delete_batch(fd, begun ? at : NULL, at, keys, counts, &n, NULL);
+		if (err && errno == ENOSPC) { /* a crowded bucket: from the beginning, what was read is gone */
+			err = 0;
+			begun = false;
+			continue;
+		}
+		begun = true;
+		if (err && errno != ENOENT) {
+			cb_run_fail(run, -errno, "counters of files: %s", strerror(errno));
+			err = -errno;
+			break;
+		}
+		for (__u32 i = 0; i < n; i++)
+			take_counter(f, &counts[i]);
+		if (err)
+			break; /* the end */
+	}
+	free(keys);
+	free(counts);
+	return err == -ENOENT || err == -1 || !err ? 0 : err;
+}
+
+/*
+ * Turns the tables and takes what was counted so far. Programs that still saw the old turn are waited for: they run
+ * inside a read-side critical section, and the barrier is over when all of those are.
+ */
+static int flush(struct cb_run *run, struct files *f)
+{
+	uint32_t old = f->skel->bss->turn;
+	int err;
+
+	f->skel->bss->used[(old + 1) & 1] = 0;
+	f->skel->bss->turn = old + 1;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(20000);
+	err = cb_run_drain(run);
+	return err ? err : empty_table(run, f, bpf_map__fd(old & 1 ? f->skel->maps.counts1 : f->skel->maps.counts0));
+}
+
+/* ---- rows ---- */
+
+static int emit_cell(struct cb_run *run, struct files *f, struct cell *c, uint64_t to)
+{
+	struct file_rec *r = &f->rec;
+	uint64_t other = c->foreign, lost = f->lost;
+
+	memcpy(r, c->front, FRONT);
+	memset((char *)r + FRONT, 0, sizeof(*r) - FRONT);
+	strcpy(r->path, c->path);
+	if (c->target)
+		strcpy(r->target, c->target);
+	if (c->host_path)
+		strcpy(r->host_path, c->host_path);
+	r->h.time_ns = to;
+	r->h.tid = 0; /* of many */
+	cb_file_flags(c->op, c->flags, c->bits, r->flags, sizeof(r->flags));
+	set_bytes(r, c->op, c->bytes);
+	if (!other && (other = shared_with(f, c)))
+		strcpy(r->foreign, "shared");
+	if (other)
+		set_other(run, r, other);
+	f->lost = 0;
+	return cb_emit_span(run, r, sizeof(*r), cb_file_actions[c->op], c->first_ns, to, c->count, lost);
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+
+	if (x->first_ns != y->first_ns)
+		return x->first_ns < y->first_ns ? -1 : 1;
+	return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->path, y->path);
+}
+
+static void add_lines(struct files *f, struct cell **all, size_t n);
+
+/* All rows in the making are written; those that counters of the new turn belong to stay, empty. */
+static int emit_all(struct cb_run *run, struct files *f, uint64_t to)
+{
+	size_t n = 0, all_n = HASH_COUNT(f->cell);
+	struct cell **all = cb_xalloc((all_n + 1) * sizeof(*all)), *c, *next;
+	int err = 0;
+
+	for (c = f->cell; c; c = c->hh.next)
+		if (c->count)
+			all[n++] = c;
+	qsort(all, n, sizeof(*all), by_order);
+	for (size_t i = 0; !err && i < n; i++)
+		err = emit_cell(run, f, all[i], to);
+	if (f->top)
+		add_lines(f, all, n);
+	free(all);
+	HASH_ITER(hh, f->cell, c, next) {
+		c->count = c->bytes = 0;
+		c->flags = 0;
+		if (!c->refs)
+			cell_free(f, c);
+	}
+	return err;
+}
+
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* A table that fills up is emptied before its time. */
+static int drained(struct cb_run *run)
+{
+	struct files *f = cb_run_data(run);
+	int err = 0;
+
+	if (f->kernel_counts && f->skel->bss->used[f->skel->bss->turn & 1] > FILE_TABLE / 4)
+		err = flush(run, f);
+	if (!err && HASH_COUNT(f->cell) > CELLS)
+		err = emit_all(run, f, boot_ns());
+	return err;
+}
+
+static void clear_lines(struct files *f)
+{
+	for (size_t i = 0; i < f->nline; i++)
+		free((char *)f->line[i].path);
+	free(f->line);
+	f->line = NULL;
+	f->nline = 0;
+}
+
+static int tick(struct cb_run *run, uint64_t from, uint64_t to)
+{
+	struct files *f = cb_run_data(run);
+	int err = f->kernel_counts ? flush(run, f) : 0;
+
+	f->from = from;
+	f->to = to;
+	if (f->top)
+		clear_lines(f);
+	return err ? err : emit_all(run, f, to);
+}
+
+/* ---- --top ---- */
+
+static int by_file(const void *a, const void *b)
+{
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+	uint64_t p = ((const struct cb_head *)x->front)->cont, q = ((const struct cb_head *)y->front)->cont;
+
+	return p != q ? (p < q ? -1 : 1) : strcmp(x->path, y->path);
+}
+
+static void add_lines(struct files *f, struct cell **all, size_t n)
+{
+	struct line *l = NULL;
+
+	qsort(all, n, sizeof(*all), by_file);
+	f->line = cb_xrealloc(f->line, (f->nline + n + 1) * sizeof(*f->line));
+	for (size_t i = 0; i < n; i++) {
+		const struct cell *c = all[i];
+
+		if (!i || by_file(&all[i - 1], &all[i])) {
+			l = &f->line[f->nline++];
+			*l = (struct line){ .path = cb_xstrdup(c->path) };
+			memcpy(&l->head, c->front, sizeof(l->head));
+		}
+		l->calls += c->count;
+		if (c->op == FILE_OPEN || c->op == FILE_CREATE)
+			l->opens += c->count;
+		l->read += c->op == FILE_READ ? c->bytes : 0;
+		l->written += c->op == FILE_WRITE ? c->bytes : 0;
+	}
+}
+
+static uint64_t weight(const struct line *l, enum top_order by)
+{
+	switch (by) {
+	case BY_BYTES: return l->read + l->written;
+	case BY_CALLS: return l->calls;
+	default: return l->opens;
+	}
+}
+
+static enum top_order line_order; /* qsort() has no argument for it */
+
+static int line_cmp(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+	uint64_t p = weight(x, line_order), q = weight(y, line_order);
+
+	return p != q ? (p < q ? 1 : -1) : strcmp(x->path, y->path);
+}
+
+static void screen_line(struct cb_run *run, const struct line *l, int width, FILE *out)
+{
+	struct cb_buf name = {}, comm = {}, path = {}, text = {};
+	const char *cont = cb_run_container(run, &l->head);
+
+	cb_escape(&name, *cont ? cont : "-", *cont ? strlen(cont) : 1, false);
+	cb_escape(&comm, l->head.comm, strnlen(l->head.comm, CB_COMM), false);
+	cb_escape(&path, l->path, strlen(l->path), false);
+	cb_buf_printf(&text, "%-20.20s %-15.15s %8llu %8llu %12llu %12llu  %s", name.len ? name.s : "",
+		      comm.len ? comm.s : "", (unsigned long long)l->opens, (unsigned long long)l->calls,
+		      (unsigned long long)l->read, (unsigned long long)l->written, path.len ? path.s : "");
+	fprintf(out, "%.*s\n", width, text.s);
+	cb_buf_free(&name);
+	cb_buf_free(&comm);
+	cb_buf_free(&path);
+	cb_buf_free(&text);
+}
+
+static int screen(struct cb_run *run, FILE *out)
+{
+	struct files *f = cb_run_data(run);
+	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
+	time_t now = time(NULL);
+	char clock[16];
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
+	line_order = f->order;
+	qsort(f->line, f->nline, sizeof(*f->line), line_cmp);
+	fprintf(out, "\033[H\033[J%s  %zu files in %.1f s, by %s%s\n\n%-20s %-15s %8s %8s %12s %12s  %s\n", clock, f->nline,
+		(f->to - f->from) / 1e9, orders[f->order], cb_run_paused(run) ? "  (paused)" : "", "CONTAINER", "COMM",
+		"OPENS", "CALLS", "READ", "WRITTEN", "PATH");
+	for (size_t i = 0; i < f->nline && i + 4 < ws.ws_row; i++)
+		screen_line(run, &f->line[i], ws.ws_col, out);
+	return fflush(out) ? -errno : 0;
+}
+
+static bool key(struct cb_run *run, int c)
+{
+	struct files *f = cb_run_data(run);
+
+	if (c != 's')
+		return false;
+	f->order = (f->order + 1) % NORDERS;
+	return true;
+}
+
+/* ---- set-up ---- */
+
+static bool asked_for(const struct files *f, const struct file_call *c)
+{
+	if (c->op == FILE_READ || c->op == FILE_WRITE)
+		return f->bytes;
+	/* an open may turn out to make the file, the removal of a name to be that of a directory */
+	return !f->chosen || f->ops[c->op] || (c->op == FILE_OPEN && f->ops[FILE_CREATE]) ||
+	       (c->op == FILE_UNLINK && f->ops[FILE_RMDIR]);
+}
+
+static int set_calls(struct cb_run *run, struct files *f)
+{
+	bool any[FILE_NOPS] = {}, attached;
+	static const char *const programs[] = { "file_open", "file_named", "file_fd", "file_map", "file_ring" };
+	bool used[5] = {};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(file_calls) / sizeof(file_calls[0]); i++) {
+		const struct file_call *call = &file_calls[i].call;
+		int nr = cb_syscall_number(file_calls[i].name);
+		char event[64];
+
+		if (nr < 0 || nr >= FILE_CALLS || !asked_for(f, call))
+			continue; /* not a call of this machine, or of no interest */
+		snprintf(event, sizeof(event), "syscalls/sys_exit_%s",
+			 file_calls[i].event ? file_calls[i].event : file_calls[i].name);
+		attached = !file_calls[i].program || cb_run_attach(run, file_calls[i].program, event);
+		if (!attached)
+			continue;
+		any[call->op] = true;
+		memcpy((void *)&f->skel->rodata->calls[nr], call, sizeof(*call));
+		for (size_t p = 0; file_calls[i].program && p < 5; p++)
+			used[p] |= !strcmp(programs[p], file_calls[i].program);
+	}
+	for (size_t p = 0; !err && p < 5; p++)
+		err = cb_run_program(run, programs[p], used[p]);
+	if (!err)
+		err = cb_run_program(run, "file_bytes", any[FILE_READ] || any[FILE_WRITE]);
+	return err;
+}
+
+static int setup(struct cb_run *run, void *skel)
+{
+	struct files *f = cb_run_data(run);
+	struct file_bpf *s = skel;
+	uint64_t seed = 0;
+	int err;
+
+	f->skel = s;
+	/* what is asked of processes cannot be counted by program */
+	f->kernel_counts = !f->every && !cb_run_by_process(run);
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = boot_ns();
+	s->rodata->seed = seed;
+	s->rodata->every = !f->kernel_counts;
+	s->rodata->only_failed = cb_run_failed(run);
+	s->rodata->fs_paths = f->host_path;
+	s->rodata->cast = cb_run_kernel_has("bpf_rdonly_cast");
+	s->rodata->ring_size = RING;
+	err = set_calls(run, f);
+	return err ? err : cb_run_ring(run, RING);
+}
+
+enum { KEY_EVERY = CB_KEY_TOOL, KEY_BYTES, KEY_HOST_PATH, KEY_TOP, KEY_OPS };
+
+static const struct argp_option options[] = {
+	{ "every", KEY_EVERY, NULL, 0, "a row for each single operation, not one for all of an interval", 3 },
+	{ "bytes", KEY_BYTES, NULL, 0, "reads and writes too, with their bytes per file (costs every system call)", 3 },
+	{ "host-path", KEY_HOST_PATH, NULL, 0, "also where the file is found on the host", 3 },
+	{ "ops", KEY_OPS, "LIST", 0, "only these operations, comma-separated: open, create, unlink, ...", 3 },
+	{ "top", KEY_TOP, "ORDER", OPTION_ARG_OPTIONAL, "a screen of the files used most: by bytes (the usual), calls or opens", 3 },
+	{ NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static int parse_ops(struct cb_run *run, struct files *f, const char *list)
+{
+	f->chosen = true;
+	for (size_t len;; list += len + 1) {
+		int op;
+
+		len = strcspn(list, ",");
+		for (op = 1; op < FILE_NOPS; op++)
+			if (strlen(cb_file_actions[op]) == len && !memcmp(cb_file_actions[op], list, len))
+				break;
+		if (op == FILE_NOPS)
+			return cb_run_fail(run, -EINVAL, "--ops: expected open, create, unlink, ..., got \"%.*s\"", (int)len,
+					   list);
+		f->ops[op] = true;
+		f->bytes |= op == FILE_READ || op == FILE_WRITE;
+		if (!list[len])
+			return 0;
+	}
+}
+
+static int parse_top(struct cb_run *run, struct files *f, const char *by)
+{
+	f->top = true;
+	for (int i = 0; i < NORDERS; i++)
+		if (!by || !strcmp(by, orders[i])) {
+			f->order = i;
+			f->bytes |= i == BY_BYTES;
+			return 0;
+		}
+	return cb_run_fail(run, -EINVAL, "--top: expected bytes, calls or opens, got \"%s\"", by);
+}
+
+static int parse(struct cb_run *run, int key, char *arg)
+{
+	struct files *f = cb_run_data(run);
+
+	switch (key) {
+	case KEY_EVERY:
+		f->every = true;
+		return 0;
+	case KEY_BYTES:
+		f->bytes = true;
+		return 0;
+	case KEY_HOST_PATH:
+		f->host_path = true;
+		return 0;
+	case KEY_OPS:
+		return parse_ops(run, f, arg);
+	}
+	return parse_top(run, f, arg);
+}
+
+static void start(struct cb_run *run)
+{
+	struct files *f = cb_run_data(run);
+
+	if (f->top)
+		f->every = false;
+	else
+		cb_run_rows(run);
+	cb_run_columns(run, f->every ? "-file.container.name" : "+event.count,-process.pid,-file.container.name");
+}
+
+static void done(struct cb_run *run)
+{
+	struct files *f = cb_run_data(run);
+	struct counter *k, *knext;
+	struct inode *in, *inext;
+	struct cell *c, *next;
+
+	HASH_ITER(hh, f->counter, k, knext) {
+		HASH_DEL(f->counter, k);
+		free(k);
+	}
+	HASH_ITER(hh, f->cell, c, next)
+		cell_free(f, c);
+	HASH_ITER(hh, f->inode, in, inext) {
+		HASH_DEL(f->inode, in);
+		free(in);
+	}
+	clear_lines(f);
+	cb_mounts_free(f->mounts);
+	cb_buf_free(&f->key);
+	cb_buf_free(&f->inside);
+	free(f);
+}
+
+static const struct cb_tool cfileaccess = {
+	.name = "cfileaccess",
+	.doc = "Shows what containers do to files: a row for each file, program and operation in an interval.",
+	.examples = "cfileaccess                      what all containers do, each second\n"
+		    "cfileaccess -c web -i 10 -j      one container, every ten seconds, as JSON Lines\n"
+		    "cfileaccess -x                   only what failed, and why\n"
+		    "cfileaccess --every --ops=unlink,rename   each removal and each renaming\n"
+		    "cfileaccess --top=bytes          a screen of the files most read and written\n"
+		    "cfileaccess --host-path -d 5     with the place of each file on the host\n",
+	.schema = { &cb_schema_file },
+	.skel = &file_skel,
+	.option = options,
+	.interval_ns = 1000000000,
+	.failed_option = true,
+	.calls = true,
+	.parse = parse,
+	.start = start,
+	.setup = setup,
+	.record = record,
+	.tick = tick,
+	.drained = drained,
+	.screen = screen,
+	.key = key,
+	.done = done,
+};
+
+int main(int argc, char **argv)
+{
+	struct files *f = cb_xalloc(sizeof(*f));
+
+	f->mounts = cb_mounts_new("/proc/self/mountinfo");
+	if (getrandom(&hash_seed, sizeof(hash_seed), GRND_NONBLOCK) != sizeof(hash_seed))
+		hash_seed = boot_ns();
+	return cb_main_data(&cfileaccess, f, argc, argv);
+}
