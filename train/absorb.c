@@ -362,7 +362,8 @@ void cb_batch_absorb(struct cb_batch *b, struct cb_model *m)
 	size_t i, from;
 
 	number_units(b, length);
-	qsort(b->seg, b->nseg, sizeof(*b->seg), seg_order);
+	if (b->nseg)
+		qsort(b->seg, b->nseg, sizeof(*b->seg), seg_order);
 	for (from = 0; from < b->nseg; from = i) {
 		for (i = from; i < b->nseg && b->seg[i].program == b->seg[from].program; i++)
 			;

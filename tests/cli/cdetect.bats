@@ -164,6 +164,7 @@ fields() {
 }
 
 @test "live: an alarm comes while the stream goes on" {
+	command -v ctrain cdetect || return 1
 	mkfifo "$T/p"
 	cdetect -m "$M" -j "$T/p" > "$T/out" &
 	pid=$!

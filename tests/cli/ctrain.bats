@@ -104,6 +104,7 @@ content() {
 }
 
 @test "a live stream is checkpointed" {
+	command -v ctrain cdetect || return 1
 	mkfifo "$T/p"
 	ctrain -m "$T/m.db" --checkpoint=50ms "$T/p" > "$T/out" &
 	pid=$!
@@ -119,6 +120,7 @@ content() {
 }
 
 @test "a signal ends it with what was learned so far" {
+	command -v ctrain cdetect || return 1
 	mkfifo "$T/p"
 	ctrain -m "$T/m.db" "$T/p" > "$T/out" &
 	pid=$!
