@@ -54,19 +54,6 @@ struct {
 	__type(value, __u64);
 } memory_cgroup SEC(".maps");
 
-struct made {
-	__u64 id;
-	__u64 hierarchy;
-};
-
-/* cgroups made since the tool runs */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct made);
-	__type(value, __u8);
-} made SEC(".maps");
-
 struct note_room {
 	struct cb_peek p;
 	struct resource_note n;
@@ -78,23 +65,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct note_room);
 } note_rooms SEC(".maps");
-
-static __always_inline struct made made_key(struct cgroup *cg)
-{
-	struct made m = { BPF_CORE_READ(cg, kn, id), BPF_CORE_READ(cg, root, hierarchy_id) };
-
-	return m;
-}
-
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(resource_mkdir, struct cgroup *cg, const char *path)
-{
-	struct made key = made_key(cg);
-	__u8 yes = 1;
-
-	bpf_map_update_elem(&made, &key, &yes, BPF_ANY);
-	return 0;
-}
 
 /* The container's first process, and the pid namespace it is the init of. */
 static __always_inline void find_init(struct resource_total *e, struct cb_state *s, struct task_struct *t)
@@ -121,7 +91,6 @@ static __noinline int total_open(struct cb_state *s, struct task_struct *t, int 
 	struct note_room *o = bpf_map_lookup_elem(&note_rooms, &zero);
 	struct resource_total *e;
 	struct cb_stats *st;
-	struct cgroup *cg;
 	__u64 key;
 
 	if (!s || !t || !o)
@@ -132,12 +101,6 @@ static __noinline int total_open(struct cb_state *s, struct task_struct *t, int 
 	e->opened_ns = bpf_ktime_get_boot_ns();
 	e->known = known;
 	find_init(e, s, t);
-	cg = cb_cgroup(t);
-	if (cg && !known) {
-		struct made m = made_key(cg);
-
-		e->fresh = bpf_map_lookup_elem(&made, &m) != NULL;
-	}
 	if (bpf_map_update_elem(&totals, &key, e, BPF_NOEXIST)) {
 		st = cb_stat();
 		if (st && !bpf_map_lookup_elem(&totals, &key))

@@ -22,7 +22,7 @@ CB_SKEL(resource)
 
 #define MAX_CONTAINERS 8192
 /* Files of a container whose tasks did nothing are read this often: 1,000 that sleep cost next to nothing. */
-#define IDLE_NS 5000000000ULL
+#define IDLE_NS 10000000000ULL
 /* What is left after the last interval is no interval: rates would mean nothing. The ends are told. */
 #define SLIVER_NS 5000000ULL
 
@@ -33,7 +33,8 @@ struct one {
 	struct cb_usage prev, now;	  /* as last told of, as last read */
 	struct resource_total told, total; /* the same */
 	uint64_t read_ns, gone_ns;
-	bool read; /* the cgroup's files, since the last row */
+	bool read;  /* the cgroup's files, since the last row */
+	bool based; /* prev is of when the last row ended */
 	uint64_t memory, limit, anon, file; /* as last seen while it lived */
 	uint64_t proc_anon, proc_file;	  /* of its processes, in this pass */
 	bool memory_seen;
@@ -55,6 +56,7 @@ struct cresource {
 	uint64_t pass_ns, from, to;
 	uint32_t passes;
 	long page;
+	bool sockets; /* the kernel tells what they send and receive */
 };
 
 /* ---- containers ---- */
@@ -75,13 +77,13 @@ static void tell_memory_cgroup(struct cresource *r, const struct one *o)
 	bpf_map_update_elem(bpf_map__fd(r->skel->maps.memory_cgroup), &o->key, &id, BPF_ANY);
 }
 
-static void read_account(struct one *o, uint64_t now)
+static void read_account(struct one *o, bool split, uint64_t now)
 {
 	struct cb_usage u;
 
 	if (!o->account)
 		return;
-	cb_account_read(o->account, &u);
+	cb_account_read(o->account, split, &u);
 	o->read_ns = now;
 	o->read |= u.has_cpu;
 	if (u.has_cpu || !o->now.has_cpu) {
@@ -98,8 +100,8 @@ static void read_account(struct one *o, uint64_t now)
 }
 
 /*
- * Counters of a cgroup that was made for the container began at 0; others are told of from here, and so is the
- * network, which may be another's.
+ * Of a container that begins, the tasks' own sums serve until the end of the interval: its cgroup has counted the
+ * runtime that made it as well.
  */
 static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t key, const struct resource_total *t,
 			    const struct cb_head *head)
@@ -112,12 +114,9 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 	who.pid = t->pid; /* the container is looked up by its first process, not by whoever was seen */
 	if (key && cb_wanted(run, &who)) {
 		o->account = cb_account_open(r->hiers, cb_run_cont(run, &who), t->pid, t->pidns);
-		read_account(o, t->opened_ns);
+		read_account(o, true, t->opened_ns);
 		o->prev = o->now;
-		if (t->fresh) {
-			o->prev.cpu_ns = o->prev.user_ns = o->prev.system_ns = 0;
-			o->prev.throttled_ns = o->prev.throttled = o->prev.read_bytes = o->prev.write_bytes = 0;
-		}
+		o->based = t->known;
 	}
 	tell_memory_cgroup(r, o);
 	HASH_ADD(hh, r->one, key, sizeof(o->key), o);
@@ -170,7 +169,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 		/* now, while its folder is still there */
 		if (o) {
 			o->gone_ns = n->h.time_ns;
-			read_account(o, n->h.time_ns);
+			read_account(o, false, n->h.time_ns);
 		}
 		break;
 	case RESOURCE_PROCESS:
@@ -204,7 +203,7 @@ static void row_cpu(struct one *o)
 	uint64_t system = since(is->stime, &was->stime);
 
 	row->delay_ns = since(is->delay, &was->delay);
-	if (o->read) {
+	if (o->read && o->based) {
 		row->cpu_ns = since(o->now.cpu_ns, &o->prev.cpu_ns);
 		row->user_ns = since(o->now.user_ns, &o->prev.user_ns);
 		row->system_ns = since(o->now.system_ns, &o->prev.system_ns);
@@ -255,8 +254,8 @@ static void row_io(struct one *o)
 	uint64_t rd = since(o->total.use.read_bytes, &o->told.use.read_bytes);
 	uint64_t wr = since(o->total.use.write_bytes, &o->told.use.write_bytes);
 
-	row->read_bytes = o->now.has_disk ? since(o->now.read_bytes, &o->prev.read_bytes) : rd;
-	row->write_bytes = o->now.has_disk ? since(o->now.write_bytes, &o->prev.write_bytes) : wr;
+	row->read_bytes = o->now.has_disk && o->based ? since(o->now.read_bytes, &o->prev.read_bytes) : rd;
+	row->write_bytes = o->now.has_disk && o->based ? since(o->now.write_bytes, &o->prev.write_bytes) : wr;
 	row->rx_bytes = since(o->total.rx_bytes, &o->told.rx_bytes);
 	row->tx_bytes = since(o->total.tx_bytes, &o->told.tx_bytes);
 	if (!o->now.has_net)
@@ -291,11 +290,11 @@ static void row_source(const struct cresource *r, struct one *o)
 
 	if (o->now.has_net)
 		net = "devices";
-	else if ((!o->key || (o->account && cb_account_host_net(o->account))) && r->skel->links.resource_sent)
+	else if ((!o->key || (o->account && cb_account_host_net(o->account))) && r->sockets)
 		net = "sockets";
 	snprintf(o->row.source, sizeof(o->row.source), "cpu:%s memory:%s disk:%s network:%s",
-		 o->now.has_cpu ? "cgroup" : "tasks", o->memory_seen ? "cgroup" : "tasks",
-		 o->now.has_disk ? "cgroup" : "tasks", net);
+		 o->now.has_cpu && o->based ? "cgroup" : "tasks", o->memory_seen ? "cgroup" : "tasks",
+		 o->now.has_disk && o->based ? "cgroup" : "tasks", net);
 }
 
 static void row_make(struct cresource *r, struct one *o, bool ended, uint64_t from, uint64_t to)
@@ -313,6 +312,9 @@ static void row_make(struct cresource *r, struct one *o, bool ended, uint64_t fr
 	row_io(o);
 	row_tasks(o, ended);
 	row_source(r, o);
+	if (!o->based)
+		o->prev = o->now;
+	o->based = true;
 	o->read = false;
 }
 
@@ -378,8 +380,10 @@ static void add_row(struct cb_run *run, struct cresource *r, uint64_t key, const
 	o->total = *t;
 	o->over = ended;
 	o->told_once = true;
-	if (ended || busy(o) || o->read_ns + IDLE_NS <= to)
-		read_account(o, to);
+	if (ended || busy(o))
+		read_account(o, !ended, to);
+	else if (o->read_ns + IDLE_NS <= to)
+		read_account(o, false, to);
 	row_make(r, o, ended, from, to);
 	o->told.memory_pages = t->memory_pages;
 	r->row[r->nrow++] = o;
@@ -508,16 +512,19 @@ static int screen(struct cb_run *run, FILE *out)
 /* ---- set-up ---- */
 
 /* Of the programs: those whose tracepoint this kernel has not. */
-static int leave_out(struct cb_run *run)
+static int leave_out(struct cb_run *run, struct cresource *r)
 {
 	static const struct {
 		const char *program, *tracepoint;
 	} maybe[] = { { "resource_sent", "sock_send_length" }, { "resource_received", "sock_recv_length" } };
 	int err = 0;
 
+	r->sockets = true;
 	for (size_t i = 0; !err && i < sizeof(maybe) / sizeof(maybe[0]); i++)
-		if (libbpf_find_vmlinux_btf_id(maybe[i].tracepoint, BPF_TRACE_RAW_TP) < 0)
+		if (libbpf_find_vmlinux_btf_id(maybe[i].tracepoint, BPF_TRACE_RAW_TP) < 0) {
+			r->sockets = false;
 			err = cb_run_program(run, maybe[i].program, false);
+		}
 	return err;
 }
 
@@ -546,7 +553,7 @@ static int setup(struct cb_run *run, void *skel)
 	if (!stat("/proc/self/ns/net", &st))
 		r->skel->rodata->host_netns = st.st_ino;
 	raise_files();
-	return leave_out(run);
+	return leave_out(run, r);
 }
 
 enum { KEY_SORT = CB_KEY_TOOL };
@@ -610,6 +617,7 @@ static const struct cb_tool cresource = {
 	.skel = &resource_skel,
 	.option = options,
 	.interval_ns = 1000000000,
+	.tasks_ns = 5000000000,
 	.parse = parse,
 	.setup = setup,
 	.record = record,

@@ -116,7 +116,7 @@ cleanup_net() {
 
 @test "network: bytes and packets of the devices, as /proc/net/dev has them" {
 	require_tool ip
-	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$ a b
+	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$ a b i
 	id=$(ctr_id net)
 	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
 	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
@@ -141,6 +141,69 @@ cleanup_net() {
 	done
 	[ "$(sum "$out" network.tx_bytes true)" -ge 1000003 ]
 	assert_rows "$out" 'event and (.["container.resource.source"] | endswith("network:devices") | not)' 0
+}
+
+@test "network of a container that uses the host's: payload of its sockets, loopback left out" {
+	require_tool ip
+	grep -q "'btf_trace_sock_send_length'" <(bpftool btf dump file /sys/kernel/btf/vmlinux) || skip "kernel without sock_send_length"
+	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$
+	id=$(ctr_id host)
+	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
+	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
+	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
+	ip addr add 10.203.118.1/30 dev "cbt$$" && ip link set "cbt$$" up
+	ip -n "$ns" addr add 10.203.118.2/30 dev eth0 && ip -n "$ns" link set eth0 up
+	ip netns exec "$ns" "$HELPERS/use" sink 7118 >"$BATS_TEST_TMPDIR/sink" 3>&- 4>&- &
+	"$HELPERS/use" sink 7119 >"$BATS_TEST_TMPDIR/loop" 3>&- 4>&- &
+	wait_for grep -q listening "$BATS_TEST_TMPDIR/sink"
+	wait_for grep -q listening "$BATS_TEST_TMPDIR/loop"
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	ctr_start host --netns /proc/self/ns/net use send 10.203.118.2 7118 1000003 send 127.0.0.1 7119 500009 hold
+	wait_for grep -q 'got 1000003' "$BATS_TEST_TMPDIR/sink"
+	wait_for grep -q 'got 500009' "$BATS_TEST_TMPDIR/loop"
+	collector_stop "$out"
+	[ "$(sum "$out" network.tx_bytes true)" = 1000003 ]
+	[ "$(sum "$out" network.rx_bytes true)" = 0 ]
+	assert_rows "$out" 'event and (.["container.resource.source"] | endswith("network:sockets") | not)' 0
+}
+
+@test "limits: memory and its OOM kill, CPU quota and what it held back" {
+	local out=$BATS_TEST_TMPDIR/rows id mem cpu
+	id=$(ctr_id limit)
+	ctr_start limit sh -c 'use wait /tmp/go memory 53; use wait /tmp/burn burn 301; use hold'
+	mem=$(cgroup_of "$(ctr_pid limit)" memory) || mem=$(cgroup_of "$(ctr_pid limit)" "")
+	cpu=$(cgroup_of "$(ctr_pid limit)" cpu) || cpu=$(cgroup_of "$(ctr_pid limit)" "")
+	echo $((31 << 20)) >"$mem/memory.limit_in_bytes" 2>/dev/null || echo $((31 << 20)) >"$mem/memory.max" || skip "no memory controller"
+	[ ! -e "$mem/memory.swap.max" ] || echo 0 >"$mem/memory.swap.max"
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	touch "$CTR_DIR/limit/rootfs/tmp/go"
+	wait_for has_rows "$out" 'event and .["container.memory.oom_kills"] == 1'
+	echo 10000 >"$cpu/cpu.cfs_quota_us" 2>/dev/null || echo "10000 100000" >"$cpu/cpu.max" || skip "no CPU controller"
+	touch "$CTR_DIR/limit/rootfs/tmp/burn"
+	wait_for grep -q 'done burn' "$CTR_DIR/limit/out"
+	collector_stop "$out"
+	[ "$(sum "$out" memory.oom_kills true)" = 1 ]
+	assert_rows "$out" "event and .[\"container.memory.limit_bytes\"] != $((31 << 20))" 0
+	# 300 ms at a tenth of a CPU: held back in most of 30 periods
+	[ "$(sum "$out" cpu.throttled_periods true)" -ge 20 ]
+	[ "$(sum "$out" cpu.throttled_ns true)" -ge 1000000000 ]
+}
+
+@test "what waits for a CPU is told: two loads on one CPU wait as long as they run" {
+	local out=$BATS_TEST_TMPDIR/rows id cpu wait
+	id=$(ctr_id wait)
+	ctr_start wait sh -c 'use wait /tmp/go burn 1009 & use wait /tmp/go burn 1009; wait; use hold'
+	taskset -acp 0 "$(ctr_pid wait)" >/dev/null || skip "no taskset"
+	for p in $(pgrep -P "$(ctr_pid wait)"); do taskset -acp 0 "$p" >/dev/null; done
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	touch "$CTR_DIR/wait/rootfs/tmp/go"
+	wait_for eval '[ "$(grep -c "done burn" "$CTR_DIR/wait/out")" = 2 ]'
+	collector_stop "$out"
+	wait=$(sum "$out" cpu.delay_ns true)
+	cpu=$(sum "$out" cpu.time_ns true)
+	near "$cpu" 2018000000 2
+	# others on this CPU only add to it
+	[ "$wait" -ge 1700000000 ]
 }
 
 @test "a container of less than an interval has one row, and it is its last" {
