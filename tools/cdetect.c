@@ -11,7 +11,12 @@
 #include "score.h"
 #include "summary.h"
 
-enum { KEY_CSV = 0x100, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_SCHEMA, KEY_PROMETHEUS };
+enum { KEY_CSV = 0x100, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_SCHEMA, KEY_PROMETHEUS, KEY_DUMP };
+
+#define EXAMPLES \
+	"cdetect -m web.db rec/                                   a folder of recordings\n" \
+	"cdetect -m web.db <(cexecsnoop -j) <(ctop-syscalls -Sj)  live\n" \
+	"cdetect -m web.db --scores -j rec/                       how surprising each process was\n"
 
 static const struct argp_option options[] = {
 	{ "model", 'm', "MODEL", 0, "what ctrain made", 0 },
@@ -28,6 +33,7 @@ static const struct argp_option options[] = {
 	  "count alarms in FILE as well, for the textfile collector of Prometheus' node-exporter; the name should end in .prom", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "end at the first bad row", 0 },
 	{ "quiet", 'q', NULL, 0, "no remarks on stderr but errors", 0 },
+	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
 
@@ -100,6 +106,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (cb_reader_schema_file(d->names, arg, &e) < 0)
 			argp_failure(state, CB_EXIT_FAILED, 0, "%s", e.text);
 		break;
+	case KEY_DUMP:
+		cb_man_options(options, stdout);
+		cb_man_fields(&cb_schema_alarm, stdout);
+		cb_man_fields(&cb_schema_score, stdout);
+		cb_man_examples(EXAMPLES, stdout);
+		exit(0);
 	case ARGP_KEY_ARGS:
 		d->input = state->argv + state->next;
 		d->ninput = state->argc - state->next;
@@ -397,10 +409,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "[INPUT...]",
 		"Judges what containers do by a model that ctrain made. INPUT: files, folders, pipes, - (default).\v"
-		"Examples:\n"
-		"cdetect -m web.db rec/                                   a folder of recordings\n"
-		"cdetect -m web.db <(cexecsnoop -j) <(ctop-syscalls -Sj)  live\n"
-		"cdetect -m web.db --scores -j rec/                       how surprising each process was\n", NULL, NULL, NULL };
+		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
 	struct detect d = { .names = cb_names_new() };
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct cb_err e = { 0 };

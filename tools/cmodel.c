@@ -19,7 +19,7 @@ struct verb {
 	int (*run)(struct verb_args *a, struct cb_err *e);
 };
 
-enum { KEY_REASON = 0x100, KEY_EXPIRES };
+enum { KEY_REASON = 0x100, KEY_EXPIRES, KEY_DUMP };
 
 static int show(struct verb_args *a, struct cb_err *e)
 {
@@ -56,6 +56,10 @@ static const struct verb verbs[] = {
 	{ "allow", "makes an alarm normal: cdetect prints the command with each", "spfvre", allow },
 };
 
+#define EXAMPLES \
+	"cmodel show web.db\n" \
+	"cmodel allow web.db -s web -f process.executable.path -v /usr/bin/backup --reason 'new job'\n"
+
 static const struct argp_option options[] = {
 	{ "subject", 's', "KEY", 0, "allow: whose baseline (alarm.subject); else all", 0 },
 	{ "program", 'p', "PATH", 0, "allow: of this program only (alarm.program)", 0 },
@@ -63,6 +67,7 @@ static const struct argp_option options[] = {
 	{ "value", 'v', "TEXT", 0, "allow: the value (alarm.value); else all", 0 },
 	{ "reason", KEY_REASON, "TEXT", 0, "allow: why, kept in the model", 0 },
 	{ "expires", KEY_EXPIRES, "DATE", 0, "allow: until the begin of this day, as 2027-01-31", 0 },
+	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
 
@@ -130,6 +135,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'v': c->a.allow.value = arg; use(c, 'v'); break;
 	case KEY_REASON: c->a.reason = arg; use(c, 'r'); break;
 	case KEY_EXPIRES: c->a.allow.expires = parse_day(state, arg); use(c, 'e'); break;
+	case KEY_DUMP:
+		cb_man_options(options, stdout);
+		cb_man_examples(EXAMPLES, stdout);
+		exit(0);
 	case ARGP_KEY_ARG: positional(c, arg, state); break;
 	case ARGP_KEY_END: finish(c, state); break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -143,9 +152,7 @@ int main(int argc, char **argv)
 		"Verbs:\n"
 		"  show    what was learned, and what it can promise\n"
 		"  allow   makes an alarm normal: cdetect prints the command with each alarm\n\n"
-		"Examples:\n"
-		"cmodel show web.db\n"
-		"cmodel allow web.db -s web -f process.executable.path -v /usr/bin/backup --reason 'new job'\n", NULL, NULL, NULL };
+		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
 	struct command c = { .a = { .allow = { "", "", "", "", 0 }, .reason = "" } };
 	struct cb_err e = { 0 };
 	int err;

@@ -11,7 +11,12 @@
 #include "learn.h"
 #include "summary.h"
 
-enum { KEY_NEW = 0x100, KEY_BY, KEY_ORDER, KEY_BUDGET, KEY_LOSSY, KEY_STRICT, KEY_CHECKPOINT, KEY_SCHEMA };
+enum { KEY_NEW = 0x100, KEY_BY, KEY_ORDER, KEY_BUDGET, KEY_LOSSY, KEY_STRICT, KEY_CHECKPOINT, KEY_SCHEMA, KEY_DUMP };
+
+#define EXAMPLES \
+	"ctrain -m web.db rec/                learn a folder of recordings\n" \
+	"ctrain -m web.db --new a.jsonl.zst   start over\n" \
+	"cexecsnoop -j | ctrain -m web.db --checkpoint=10m\n"
 
 static const struct argp_option options[] = {
 	{ "model", 'm', "MODEL", 0, "the model to make or to add to", 0 },
@@ -24,6 +29,7 @@ static const struct argp_option options[] = {
 	{ "checkpoint", KEY_CHECKPOINT, "TIME", 0, "of a live stream: write the model each TIME", 0 },
 	{ "schema", KEY_SCHEMA, "FILE", 0, "schema rows of datasets that come without (CSV)", 0 },
 	{ "quiet", 'q', NULL, 0, "no progress and no remarks", 0 },
+	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
 
@@ -85,6 +91,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (cb_reader_schema_file(t->names, arg, &e) < 0)
 			argp_failure(state, CB_EXIT_FAILED, 0, "%s", e.text);
 		break;
+	case KEY_DUMP:
+		cb_man_options(options, stdout);
+		cb_man_examples(EXAMPLES, stdout);
+		exit(0);
 	case ARGP_KEY_ARGS:
 		t->input = state->argv + state->next;
 		t->ninput = state->argc - state->next;
@@ -340,10 +350,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "[INPUT...]",
 		"Learns what containers normally do from recordings and streams: files, folders, pipes, - (default).\v"
-		"Examples:\n"
-		"ctrain -m web.db rec/                learn a folder of recordings\n"
-		"ctrain -m web.db --new a.jsonl.zst   start over\n"
-		"cexecsnoop -j | ctrain -m web.db --checkpoint=10m\n", NULL, NULL, NULL };
+		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
 	struct train t = { .names = cb_names_new() };
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct cb_err e = { 0 };
