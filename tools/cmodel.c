@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 		"  show    what was learned, and what it can promise\n"
 		"  allow   makes an alarm normal: cdetect prints the command with each alarm\n\n"
 		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
-	struct command c = { .a = { .allow = { "", "", "", "", 0 }, .reason = "" } };
+	struct command c = { .a = { .allow = { "", "", "", "", 0, true }, .reason = "" } };
 	struct cb_err e = { 0 };
 	int err;
 

@@ -11,11 +11,12 @@
 #include "learn.h"
 #include "summary.h"
 
-enum { KEY_NEW = 0x100, KEY_BY, KEY_ORDER, KEY_BUDGET, KEY_LOSSY, KEY_STRICT, KEY_CHECKPOINT, KEY_SCHEMA, KEY_DUMP };
+enum { KEY_NEW = 0x100, KEY_BY, KEY_ORDER, KEY_BUDGET, KEY_LOSSY, KEY_STRICT, KEY_CHECKPOINT, KEY_SCHEMA, KEY_CONFIRM, KEY_DUMP };
 
 #define EXAMPLES \
 	"ctrain -m web.db rec/                learn a folder of recordings\n" \
 	"ctrain -m web.db --new a.jsonl.zst   start over\n" \
+	"ctrain -m web.db --confirm alarms.jsonl   these were false alarms\n" \
 	"cexecsnoop -j | ctrain -m web.db --checkpoint=10m\n"
 
 static const struct argp_option options[] = {
@@ -24,6 +25,7 @@ static const struct argp_option options[] = {
 	{ "by", KEY_BY, "image|name|label:KEY", 0, "what containers share a baseline by (image)", 0 },
 	{ "order", KEY_ORDER, "N", 0, "longest context of a call, 1 to 5 (5); 3 halves the memory", 0 },
 	{ "budget", KEY_BUDGET, "N/day|N/hour", 0, "false alarms allowed a container (1/day)", 0 },
+	{ "confirm", KEY_CONFIRM, "ALARMS", 0, "what cdetect said, and was no trouble: allows all of it; repeatable; without INPUT nothing else is learned", 0 },
 	{ "lossy", KEY_LOSSY, NULL, 0, "learn also from rows that say some were lost before them", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "end at the first bad row", 0 },
 	{ "checkpoint", KEY_CHECKPOINT, "TIME", 0, "of a live stream: write the model each TIME", 0 },
@@ -39,8 +41,8 @@ struct train {
 	double budget;
 	bool new, lossy, strict, quiet, tty;
 	uint64_t checkpoint_ns;
-	char **input;
-	int ninput;
+	char **input, *confirm[64];
+	int ninput, nconfirm;
 	struct cb_names *names;
 	struct cb_model *model;
 	struct cb_learn *learn;
@@ -90,6 +92,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SCHEMA:
 		if (cb_reader_schema_file(t->names, arg, &e) < 0)
 			argp_failure(state, CB_EXIT_FAILED, 0, "%s", e.text);
+		break;
+	case KEY_CONFIRM:
+		if (t->nconfirm == sizeof(t->confirm) / sizeof(t->confirm[0]))
+			argp_error(state, "--confirm: too many files");
+		t->confirm[t->nconfirm++] = arg;
 		break;
 	case KEY_DUMP:
 		cb_man_options(options, stdout);
@@ -184,6 +191,33 @@ static int list_sources(struct train *t, struct cb_err *e)
 				(struct cb_source){ .path = cb_xstrdup(list[i]), .hash = file ? cb_xstrdup(hash) : NULL };
 	}
 	cb_sources_free(list, n);
+	return err;
+}
+
+static const char *text_of(struct train *t, const struct cb_row *row, const char *column)
+{
+	const char *s = cb_row_get(row, cb_names_id(t->names, column));
+
+	return s ? s : "";
+}
+
+static int confirm(struct train *t, const char *path, struct cb_err *e)
+{
+	struct cb_reader *r = NULL;
+	struct cb_row row;
+	int err = cb_reader_open(&r, t->names, path, e), n = 0;
+
+	while (!err && (err = cb_reader_next(r, &row, e)) == 1) {
+		err = 0;
+		if (strcmp(text_of(t, &row, "event.dataset"), "cbtools.alarm") || !*text_of(t, &row, "alarm.field"))
+			continue;
+		cb_model_allow(t->model, text_of(t, &row, "alarm.subject"), text_of(t, &row, "alarm.program"),
+			       text_of(t, &row, "alarm.field"), text_of(t, &row, "alarm.value"));
+		n++;
+	}
+	cb_reader_free(r);
+	if (!err && !n)
+		err = cb_fail(e, -EINVAL, "%s: expected alarms of cdetect, got none", path);
 	return err;
 }
 
@@ -318,8 +352,12 @@ static int train(struct train *t, struct cb_err *e)
 	err = check_folder(t->path, e);
 	if (!err)
 		err = open_model(t, e);
-	if (!err)
+	for (i = 0; i < t->nconfirm && !err; i++)
+		err = confirm(t, t->confirm[i], e);
+	if (!err && (t->ninput || !t->nconfirm))
 		err = list_sources(t, e);
+	if (!err && !t->nsource && t->nconfirm)
+		return cb_model_save(t->model, t->path, t->exists ? t->path : NULL, NULL, 0, e);
 	if (err || !t->nsource)
 		return err;
 	path = cb_xalloc(t->nsource * sizeof(*path));

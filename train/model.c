@@ -204,3 +204,12 @@ bool cb_model_allowed(const struct cb_model *m, const char *subject, const char 
 	}
 	return false;
 }
+
+void cb_model_allow(struct cb_model *m, const char *subject, const char *program, const char *field, const char *value)
+{
+	if (cb_model_allowed(m, subject, program, field, value, 0))
+		return;
+	m->allow = cb_xrealloc(m->allow, (m->nallow + 1) * sizeof(*m->allow));
+	m->allow[m->nallow++] = (struct cb_allow){ cb_xstrdup(subject), cb_xstrdup(program), cb_xstrdup(field),
+						   cb_xstrdup(value), 0, true };
+}

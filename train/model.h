@@ -99,6 +99,7 @@ struct cb_mfield {
 struct cb_allow {
 	char *subject, *program, *field, *value;
 	uint64_t expires; /* UTC ns, 0: never */
+	bool added;	  /* not in the file yet */
 };
 
 struct cb_model {
@@ -129,6 +130,9 @@ unsigned cb_model_symbol(struct cb_model *m, const char *name, size_t len);
 const char *cb_model_symbol_name(const struct cb_model *m, unsigned symbol);
 bool cb_model_allowed(const struct cb_model *m, const char *subject, const char *program, const char *field,
 		      const char *value, uint64_t now);
+
+/* As if cmodel allow had been asked for it; copies, saved with the model. */
+void cb_model_allow(struct cb_model *m, const char *subject, const char *program, const char *field, const char *value);
 
 /* threshold.c: derives masses, states, levels and thresholds from counts and held-out maxima. */
 void cb_model_thresholds(struct cb_model *m);

@@ -387,7 +387,7 @@ static void load_allow(struct db *d, struct cb_model *m)
 		m->allow = cb_xrealloc(m->allow, (m->nallow + 1) * sizeof(*m->allow));
 		m->allow[m->nallow++] = (struct cb_allow){ cb_xstrdup(column(s, 0)), cb_xstrdup(column(s, 1)),
 							   cb_xstrdup(column(s, 2)), cb_xstrdup(column(s, 3)),
-							   sqlite3_column_int64(s, 4) };
+							   sqlite3_column_int64(s, 4), false };
 	}
 	sqlite3_finalize(s);
 }
@@ -644,6 +644,19 @@ static void save_subjects(struct db *d, const struct cb_model *m, int64_t batch)
 	sqlite3_finalize(drop);
 }
 
+static void save_allow(struct db *d, const struct cb_model *m)
+{
+	sqlite3_stmt *s = db_prepare(d, "INSERT INTO allow (subject, program, field, value, reason, expires, added) "
+					"VALUES (?, ?, ?, ?, 'confirmed', 0, ?)");
+	size_t i;
+
+	for (i = 0; i < m->nallow; i++)
+		if (m->allow[i].added)
+			db_put(d, s, "ssssi", m->allow[i].subject, m->allow[i].program, m->allow[i].field, m->allow[i].value,
+			       (int64_t)cb_now_utc());
+	sqlite3_finalize(s);
+}
+
 static void copy_base(struct db *to, const char *base)
 {
 	sqlite3_backup *b;
@@ -711,6 +724,8 @@ static void forget_added(struct cb_model *m)
 	struct cb_items *t;
 	size_t i, k, n;
 
+	for (i = 0; i < m->nallow; i++)
+		m->allow[i].added = false;
 	for (i = 0; i < m->subj.n; i++) {
 		for (k = 0; k < m->subject[i]->prog.n; k++) {
 			c = &m->subject[i]->program[k]->counts;
@@ -754,6 +769,7 @@ int cb_model_save(struct cb_model *m, const char *path, const char *base, const 
 	save_names(&d, m);
 	save_subjects(&d, m, batch);
 	save_programs(&d, m, batch);
+	save_allow(&d, m);
 	db_exec(&d, "COMMIT");
 	finish_aside(&d, path, aside, e);
 	if (!d.err)

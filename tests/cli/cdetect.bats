@@ -108,6 +108,19 @@ fields() {
 	[[ "$output" == *"allowed: srv /usr/sbin/srv syscall.sequence socket:packet"* ]]
 }
 
+@test "confirmed alarms are quiet, and nothing else" {
+	stream --seed 3 --from 2000 --attack shell packet > "$T/a"
+	cp "$M" "$T/m.db"
+	cdetect -m "$T/m.db" -j "$T/a" > "$T/alarms.jsonl"
+	ctrain -m "$T/m.db" --confirm "$T/alarms.jsonl"
+	run -0 cdetect -m "$T/m.db" --exit-code -j "$T/a"
+	cp "$M" "$T/c.db"
+	run -1 --separate-stderr ctrain -m "$T/c.db" --confirm "$T/a"
+	[[ "$stderr" == *"expected alarms of cdetect, got none"* ]]
+	stream --seed 3 --from 2000 --attack memfd wx > "$T/b"
+	run -2 cdetect -m "$T/m.db" --exit-code -j "$T/b"
+}
+
 @test "what was watched and never done is new when it is done" {
 	# the server alone, in the middle of its life: the exec collector had nothing to say
 	stream --no-start | grep -v '"process.executable.path":"/usr/bin/job"' | grep -v '"event.action":"start"' > "$T/n"

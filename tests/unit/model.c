@@ -148,7 +148,7 @@ static void test_saved_comes_back_and_adds(void **state)
 static void test_allow(void **state)
 {
 	struct place *p = *state;
-	struct cb_allow a = { "sha256:1", "", "door", "it's \"\\x1b\"; --", 2000 };
+	struct cb_allow a = { "sha256:1", "", "door", "it's \"\\x1b\"; --", 2000, true };
 	struct cb_model *m = cb_model_new();
 	struct cb_err e = { 0 };
 
