@@ -1,0 +1,192 @@
+bats_require_minimum_version 1.5.0
+# The report: of real alarms, of nothing, of hostile names, of any part of what can be recorded.
+load ../live/lib
+
+setup() {
+	require_tool python3 gnuplot zstd
+	D=$BATS_TEST_TMPDIR
+	PATH=$CB_TOP/scripts:$PATH
+}
+
+# checked FILE: an HTML parser finds every element closed, no id twice, no script, no handler, nothing from elsewhere
+checked() {
+	python3 - "$1" <<-'P'
+		import html.parser, sys
+		VOID = {"meta", "link", "br", "img", "input", "hr"}
+		class P(html.parser.HTMLParser):
+		    def __init__(self):
+		        super().__init__(); self.open, self.ids, self.links = [], set(), set()
+		    def handle_startendtag(self, tag, attrs):
+		        self.look(tag, attrs)
+		    def handle_starttag(self, tag, attrs):
+		        self.look(tag, attrs)
+		        if tag not in VOID:
+		            self.open.append(tag)
+		    def look(self, tag, attrs):
+		        assert tag not in ("script", "iframe", "img", "object", "embed", "base", "form"), tag
+		        for k, v in attrs:
+		            assert not k.startswith("on"), (tag, k)
+		            if k == "id":
+		                assert v not in self.ids, v
+		                self.ids.add(v)
+		            if k in ("href", "src", "xlink:href"):
+		                assert v == "data:," or v.startswith("#"), v
+		                self.links.add(v[1:])
+		            if k == "style":
+		                assert "url(" not in v, v
+		    def handle_endtag(self, tag):
+		        assert self.open and self.open[-1] == tag, (tag, self.open[-3:], self.getpos())
+		        self.open.pop()
+		p = P()
+		text = open(sys.argv[1], encoding="utf-8").read()
+		p.feed(text)
+		p.close()
+		assert not p.open, p.open
+		assert not p.links - p.ids - {"ata:,"}, p.links - p.ids
+		assert not [c for c in text if ord(c) < 32 and c != "\n" or 0x202a <= ord(c) <= 0x2069 and c not in "\u2212"], "control"
+		assert "default-src 'none'" in text.replace("&#x27;", "'")
+	P
+}
+
+# words of the page, without marks
+words() {
+	python3 -c '
+import html.parser, sys
+class P(html.parser.HTMLParser):
+    off = False
+    def handle_starttag(self, tag, attrs): self.off = tag == "style"
+    def handle_endtag(self, tag): self.off = False
+    def handle_data(self, d):
+        if not self.off: sys.stdout.write(d + " ")
+P().feed(open(sys.argv[1], encoding="utf-8").read())' "$1"
+}
+
+made() {
+	local s=$CB_TOP/tests/helpers/stream.py
+	python3 "$s" --seconds 1200 >"$D/normal.jsonl"
+	python3 "$s" --seconds 300 --seed 2 "$@" >"$D/rows.jsonl"
+	ctrain -m "$D/m.db" --new "$D/normal.jsonl" >"$D/said"
+	cdetect -q -m "$D/m.db" -j "$D/rows.jsonl" >"$D/alarms.jsonl"
+}
+
+@test "attacks: the verdict names the container, each alarm has its reason, what was expected and the command" {
+	local n reason
+	made --attack shell memfd args packet
+	run -0 --separate-stderr creport -m "$D/m.db" "$D/rows.jsonl" "$D/alarms.jsonl"
+	[ -z "$stderr" ]
+	echo "$output" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" >"$D/words"
+	grep -q 'Yes\. In web since' "$D/words"
+	n=$(jq -s 'map(select(.["event.action"] == "raised")) | length' "$D/alarms.jsonl")
+	[ "$n" -ge 4 ]
+	[ "$(grep -o 'class="al" id="a[0-9]*"' "$D/r.html" | wc -l)" = "$n" ]
+	jq -r 'select(.["event.action"] == "raised") | .["alarm.reason"]' "$D/alarms.jsonl" >"$D/reasons"
+	while read -r reason; do
+		grep -qF "${reason:0:100}" "$D/words" || { fail "not told: $reason"; return 1; }
+	done <"$D/reasons"
+	[ "$(grep -o 'cmodel allow' "$D/words" | wc -l)" -ge "$n" ]
+	grep -q 'expected' "$D/words"
+	# the program that was new is marked among the programs
+	grep -q '/bin/sh</code> <span class="tag">new ▲' "$D/r.html"
+	# what was never recorded is said
+	grep -q 'No rows of file, peer, resource' "$D/words"
+	# the same input, the same page
+	creport -m "$D/m.db" "$D/rows.jsonl" "$D/alarms.jsonl" | cmp - "$D/r.html"
+}
+
+@test "no alarm: the page says no, and shows the load" {
+	made
+	# what there is of false alarms is taken out
+	jq -c 'select(.["event.kind"] != "event")' "$D/alarms.jsonl" >"$D/none.jsonl"
+	creport -m "$D/m.db" -o "$D/r.html" "$D/rows.jsonl" "$D/none.jsonl"
+	[ "$(stat -c %a "$D/r.html")" = 600 ]
+	checked "$D/r.html"
+	words "$D/r.html" >"$D/words"
+	grep -q 'No\. Nothing was seen that is not normal' "$D/words"
+	grep -q 'Load of each container' "$D/words"
+	! grep -q 'What happened' "$D/words"
+}
+
+@test "recordings alone, alarms alone, a container without a baseline" {
+	made --attack shell
+	creport "$D/rows.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | grep -q 'Nothing was judged'
+	creport "$D/alarms.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | grep -q 'Yes\. In web since'
+	python3 "$CB_TOP/tests/helpers/stream.py" --seconds 30 --container other --image none >"$D/other.jsonl"
+	creport -m "$D/m.db" "$D/rows.jsonl" "$D/other.jsonl" "$D/alarms.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | grep -q '1 container was not judged for want of a baseline: *other'
+}
+
+@test "a folder of compressed recordings and CSV; cut and garbled ones are told" {
+	made --attack shell
+	mkdir -p "$D/rec"
+	zstd -q "$D/rows.jsonl" -o "$D/rec/rows.jsonl.zst"
+	python3 "$CB_TOP/tests/helpers/stream.py" --seconds 60 --csv --container csv >"$D/rec/more.csv"
+	run -0 --separate-stderr creport -m "$D/m.db" "$D/rec" "$D/alarms.jsonl"
+	[ -z "$stderr" ]
+	echo "$output" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | grep -q ' csv '
+	head -c 20000 "$D/rec/rows.jsonl.zst" >"$D/cut.jsonl.zst"
+	printf '{"event.kind":\n\001\377\n' >>"$D/alarms.jsonl"
+	run -0 --separate-stderr creport "$D/cut.jsonl.zst" "$D/alarms.jsonl"
+	[[ "${stderr_lines[0]}" == "creport: $D/cut.jsonl.zst:"*": expected a JSON object" ]]
+	[[ "${stderr_lines[1]}" == "creport: $D/alarms.jsonl:"*": expected a JSON object" ]]
+	echo "$output" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" >"$D/words"
+	grep -q 'it was cut' "$D/words"
+	grep -q '2 rows of .*alarms.jsonl could not be read' "$D/words"
+}
+
+@test "hostile names and texts: shown as they are, they do nothing" {
+	local evil="<script>alert(1)</script>"
+	jq -nc --arg evil "$evil" '
+		def row($s; $ds): {"event.dataset": ("cbtools." + $ds), "event.kind": "event", "@timestamp": ("2026-11-24T06:00:" + $s + ".5Z"),
+			"host.id": "h<b>\"", "container.id": ("`$(id)`'"'"'" + $evil), "container.name": $evil, "container.image.name": "i\"><img src=x onerror=alert(1)>"};
+		(row("10"; "exec") + {"event.action": "start", "process.pid": "7\" onclick=1", "process.parent_pid": "7\" onclick=1",
+			"process.executable.path": "/bin/\u001b[2J\u202e</code>", "process.command_args": ["</style><script>", "a\u0000b"]}),
+		(row("11"; "file") + {"event.action": "open", "file.path": "/<svg onload=1>\n\"", "event.count": 1e308}),
+		(row("12"; "peer") + {"network.direction": "outbound", "network.transport": "tcp", "destination.address": "\"><x", "destination.port": "<1>",
+			"source.bytes": "many", "destination.bytes": 1e300}),
+		(row("13"; "x<y") + {"a": [1, {"b": 2}]}),
+		(row("14"; "resource") + {"container.cpu.time_ns": -5, "container.memory.usage_bytes": true}),
+		(row("15"; "alarm") + {"event.action": "raised", "alarm.id": "1\"", "incident.id": {"x": 1}, "alarm.kind": "<i>", "alarm.score": "1e999",
+			"alarm.reason": "\"quoted\" '"'"'reason'"'"' <b> & \u0007", "alarm.expected": "</dd></dl>", "alarm.calls": ">><img>< \u202e",
+			"alarm.allow": "cmodel allow x -v '"'"'\"><script>'"'"'", "process.pid": "7\" onclick=1"}),
+		{"event.dataset": "cbtools.alarm", "event.kind": "schema", "schema.fields": [1, {"name": ["x"], "role": "rate"}, {"name": "a", "role": "level"}]},
+		{"event.dataset": ["x"], "event.kind": "event"}, {"event.kind": "event", "@timestamp": "2026-99-99T06:00:00Z"}, [1], "x", 7' >"$D/evil.jsonl"
+	head -n 1 "$D/evil.jsonl" | tr -d '\n' | head -c 100 >>"$D/evil.jsonl"
+	run -0 --separate-stderr creport "$D/evil.jsonl"
+	echo "$output" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" >"$D/words"
+	grep -qF "$evil" "$D/words"
+	grep -qF "\"quoted\" 'reason' <b> & \\x07" "$D/words"
+	grep -qF '/bin/\x1b[2J\u202e</code>' "$D/words"
+	[ "$(grep -c '<script' "$D/r.html")" = 0 ]
+}
+
+@test "usage and errors: one line" {
+	run -64 --separate-stderr creport
+	[[ "${stderr_lines[0]}" == "creport: "* ]]
+	run -64 --separate-stderr creport --nosuch x
+	run -1 --separate-stderr creport "$D/none.jsonl"
+	[ "$stderr" = "creport: $D/none.jsonl: No such file or directory" ]
+	echo x >"$D/none.db"
+	run -1 --separate-stderr creport -m "$D/none.db" "$CB_TOP/tests/data/strace.file"
+	[[ "$stderr" == "creport: $D/none.db: expected a model of ctrain: "* ]]
+	: >"$D/empty.jsonl"
+	run -1 --separate-stderr creport "$D/empty.jsonl"
+	[ "$stderr" = "creport: expected rows, got none" ]
+	mkdir "$D/folder"
+	run -1 --separate-stderr creport "$D/folder"
+	[[ "$stderr" == "creport: $D/folder: expected recordings"* ]]
+	run -0 creport --help
+	[[ "$output" == *"--model"* ]]
+}
