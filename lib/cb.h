@@ -194,6 +194,8 @@ void cb_run_rows(struct cb_run *run);
 bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
 /* In parse: rows as a table are not wanted, the tool prints something else; other formats stay. */
 void cb_run_no_table(struct cb_run *run);
+bool cb_run_table(const struct cb_run *run); /* rows are a table, or would be */
+bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
 void cb_run_columns(struct cb_run *run, const char *fields); /* in start: --fields of a table unless one is given */
 bool cb_run_kernel_has(const char *function);	  /* a function programs may call (kfunc) */
 /* Before load: bytes of the main ring. */

@@ -52,6 +52,11 @@ void cb_run_no_table(struct cb_run *run)
 	run->no_table = true;
 }
 
+bool cb_run_table(const struct cb_run *run)
+{
+	return run->opt.format == CB_TABLE;
+}
+
 void cb_run_rows(struct cb_run *run)
 {
 	run->rows = true;
