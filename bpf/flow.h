@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the peer probe counts in the kernel: flows, and the sockets that belong to them. */
+#ifndef CB_FLOW_H
+#define CB_FLOW_H
+#include "cb.h"
+
+enum { FLOW_OUT = 1, FLOW_IN, FLOW_LISTEN, FLOW_QUERY };
+
+/* flow_key.proto; IPPROTO_* where there is one */
+enum { FLOW_UNIX = 1, FLOW_TCP = 6, FLOW_UDP = 17 };
+
+#define FLOW_F_ENTERED 0x1
+#define FLOW_F_OTHER 0x2 /* what had no room in the container's share of the table */
+
+#define FLOW_NAME 256 /* a unix address or a DNS question with its type and class */
+#define FLOW_MAX 16384
+#define FLOW_SHARE 1024	    /* flows of one container ... */
+#define FLOW_SHARE_FULL 64  /* ... and when three quarters of the table are used */
+
+/* One flow: all contacts of a program of a container with the same other side, in the same direction. */
+struct flow_key {
+	__u64 cont;
+	__u64 prog; /* the program's file, or the process */
+	__u64 peer; /* container of the other side where the kernel half knows it, else 0 */
+	__u8 addr[16]; /* of the other side, IPv4 as ::ffff:a.b.c.d; or a hash of the name */
+	__u32 netns;
+	__u16 port; /* of the side that waited: remote port when outbound, own when inbound; QUERY: type */
+	__u8 dir;
+	__u8 proto;
+	__u32 flags;
+	__u32 pad;
+};
+
+/* Only ever growing, so user space takes differences. In the map by a number of its own. */
+struct flow {
+	struct flow_key key;
+	struct cb_head h; /* of the first contact */
+	__u64 last_ns;
+	__u64 contacts;
+	__u64 failures;
+	__u64 failed_other; /* failures that found no room by errno */
+	__u64 tx, rx;	    /* payload: of closed TCP connections, of every datagram and unix message */
+	__u64 opened, closed;
+	__u64 lasted_ns;
+	__u64 noticed;
+	__u8 laddr[16];
+	__u8 raddr[16]; /* QUERY: the server asked */
+	__u16 lport, rport; /* of the first connection */
+	__u32 namelen;
+	__u32 peer_pid;
+	__u32 pad;
+	char name[FLOW_NAME];
+};
+
+struct flow_err {
+	__u64 flow;
+	__u32 err;
+	__u32 pad;
+};
+
+/* A socket that carries bytes of a flow, by the address of its struct sock. */
+struct flow_sock {
+	__u64 flow;
+	__u64 born_ns;
+	__u64 tx0, rx0; /* counters when it became known */
+	__u64 ino;	/* unix: tells a new socket at the same place from the old one */
+	__u8 proto, dir;
+	__u8 open;
+	__u8 shared;	/* its network namespace has several containers, or the host */
+	__u32 pad;
+};
+
+/* Sent when there is something that user space should tell at once: it looks the flow up. */
+struct flow_note {
+	__u64 flow;
+	__u32 err; /* 0: the first contact */
+	__u32 pad;
+};
+
+/* From the iterator over flow_sock: payload so far of a socket still open. */
+struct flow_live {
+	__u64 sock, flow;
+	__u64 tx, rx;
+	__u32 gone; /* closed without our seeing it */
+	__u32 pad;
+};
+
+/* Who in a network namespace that several share (or the host's) has this address. */
+struct flow_owner_key {
+	__u8 addr[16]; /* zero: any address of the namespace */
+	__u32 netns;   /* 0 with an address that is not of the namespace alone */
+	__u16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+#endif

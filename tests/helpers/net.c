@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Contacts in known numbers:
+ *	net serve VIA ADDRESS PORT N IN OUT	takes N connections (datagrams), reads IN bytes of each, writes OUT
+ *	net call VIA ADDRESS PORT N OUT IN	makes N, writes OUT bytes on each, reads IN
+ *	net hold VIA ADDRESS PORT OUT IN	one connection that stays open after OUT and IN bytes
+ *	net ask ADDRESS NAME TYPE HOW		a DNS question to port 53: sendto, send, write, sendmsg, sendmmsg
+ *	net flood N				tries N connections to as many addresses of 127.0.0.0/8
+ * VIA: tcp, udp (sendto and recvfrom), udpc (connected, write and read), udpm (sendmmsg and recvmmsg), unix, unixd.
+ * ADDRESS: IPv4, IPv6, a path, or @NAME for an abstract one; PORT is ignored for those. serve says "ready" when a
+ * client may come; all say "done CONTACTS SENT RECEIVED FAILED" at the end.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct end {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	} a;
+	socklen_t len;
+	int type;
+};
+
+static unsigned long contacts, sent, received, failed;
+static char data[65536];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "net: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static struct end end_of(const char *via, const char *address, int port)
+{
+	struct end e = { .type = strncmp(via, "udp", 3) && strcmp(via, "unixd") ? SOCK_STREAM : SOCK_DGRAM };
+	size_t n = strlen(address);
+
+	if (!strncmp(via, "unix", 4)) {
+		e.a.un.sun_family = AF_UNIX;
+		memcpy(e.a.un.sun_path, address, n < sizeof(e.a.un.sun_path) ? n : sizeof(e.a.un.sun_path) - 1);
+		e.len = offsetof(struct sockaddr_un, sun_path) + n + (*address != '@');
+		if (*address == '@')
+			e.a.un.sun_path[0] = '\0';
+	} else if (strchr(address, ':')) {
+		e.a.in6.sin6_family = AF_INET6;
+		e.a.in6.sin6_port = htons(port);
+		inet_pton(AF_INET6, address, &e.a.in6.sin6_addr);
+		e.len = sizeof(e.a.in6);
+	} else {
+		e.a.in.sin_family = AF_INET;
+		e.a.in.sin_port = htons(port);
+		inet_pton(AF_INET, address, &e.a.in.sin_addr);
+		e.len = sizeof(e.a.in);
+	}
+	return e;
+}
+
+static int socket_of(const struct end *e)
+{
+	int fd = socket(e->a.any.sa_family, e->type | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return fd;
+}
+
+static void put(int fd, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, data, n < sizeof(data) ? n : sizeof(data));
+
+		if (k <= 0)
+			die("write");
+		n -= k;
+		sent += k;
+	}
+}
+
+static void get(int fd, size_t n)
+{
+	while (n) {
+		ssize_t k = read(fd, data, n < sizeof(data) ? n : sizeof(data));
+
+		if (k <= 0)
+			die("read");
+		n -= k;
+		received += k;
+	}
+}
+
+static void ready(void)
+{
+	puts("ready");
+	fflush(stdout);
+}
+
+static void take_datagrams(int fd, long n, size_t out, bool many)
+{
+	while (n--) {
+		struct sockaddr_storage from;
+		struct iovec v = { data, sizeof(data) };
+		struct mmsghdr m = { .msg_hdr = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &v, .msg_iovlen = 1 } };
+		socklen_t len = sizeof(from);
+		ssize_t k;
+
+		if (many) {
+			if (recvmmsg(fd, &m, 1, 0, NULL) != 1)
+				die("recvmmsg");
+			k = m.msg_len;
+			len = m.msg_hdr.msg_namelen;
+		} else {
+			k = recvfrom(fd, data, sizeof(data), 0, (void *)&from, &len);
+		}
+		if (k < 0)
+			die("receive");
+		received += k;
+		contacts++;
+		if (out && sendto(fd, data, out, 0, (void *)&from, len) == (ssize_t)out)
+			sent += out;
+	}
+}
+
+static void serve(const char *via, const struct end *e, long n, size_t in, size_t out)
+{
+	int fd = socket_of(e), c;
+
+	if (bind(fd, &e->a.any, e->len))
+		die("bind");
+	if (e->type == SOCK_DGRAM) {
+		ready();
+		take_datagrams(fd, n, out, !strcmp(via, "udpm"));
+		return;
+	}
+	if (listen(fd, 128))
+		die("listen");
+	ready();
+	for (; n--; contacts++) {
+		c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (c < 0)
+			die("accept");
+		get(c, in);
+		put(c, out);
+		close(c);
+	}
+}
+
+static bool connect_to(int fd, const struct end *e)
+{
+	contacts++;
+	if (!connect(fd, &e->a.any, e->len))
+		return true;
+	failed++;
+	return false;
+}
+
+static void one_datagram(const char *via, int fd, const struct end *e, size_t out)
+{
+	struct iovec v = { data, out };
+	struct mmsghdr m = { .msg_hdr = { .msg_name = (void *)&e->a.any, .msg_namelen = e->len, .msg_iov = &v, .msg_iovlen = 1 } };
+
+	contacts++;
+	if (!strcmp(via, "udpc") ? write(fd, data, out) == (ssize_t)out :
+	    !strcmp(via, "udpm") ? sendmmsg(fd, &m, 1, 0) == 1 :
+				   sendto(fd, data, out, 0, &e->a.any, e->len) == (ssize_t)out)
+		sent += out;
+	else
+		failed++;
+}
+
+static void call_datagrams(const char *via, const struct end *e, long n, size_t out, size_t in)
+{
+	int fd = socket_of(e);
+
+	if (!strcmp(via, "udpc") && connect(fd, &e->a.any, e->len))
+		die("connect");
+	while (n--) {
+		one_datagram(via, fd, e, out);
+		if (in && (!strcmp(via, "udpc") ? read(fd, data, sizeof(data)) : recv(fd, data, sizeof(data), 0)) == (ssize_t)in)
+			received += in;
+	}
+}
+
+static void call(const char *via, const struct end *e, long n, size_t out, size_t in)
+{
+	if (e->type == SOCK_DGRAM) {
+		call_datagrams(via, e, n, out, in);
+		return;
+	}
+	while (n--) {
+		int fd = socket_of(e);
+
+		if (connect_to(fd, e)) {
+			put(fd, out);
+			get(fd, in);
+		}
+		close(fd);
+	}
+}
+
+static void hold(const struct end *e, size_t out, size_t in)
+{
+	int fd = socket_of(e);
+
+	if (!connect_to(fd, e))
+		die("connect");
+	put(fd, out);
+	get(fd, in);
+	ready();
+	pause();
+}
+
+static size_t question(char *q, const char *name, int type)
+{
+	size_t at = 12;
+
+	memcpy(q, "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", 12);
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		q[at++] = n;
+		memcpy(q + at, name, n);
+		at += n;
+		name += n + (name[n] == '.');
+	}
+	q[at++] = 0;
+	q[at++] = 0;
+	q[at++] = type;
+	q[at++] = 0;
+	q[at++] = 1;
+	return at;
+}
+
+static void ask(const struct end *e, const char *name, int type, const char *how)
+{
+	int fd = socket_of(e);
+	char q[300];
+	struct iovec v = { q, question(q, name, type) };
+	struct mmsghdr m[1] = { { .msg_hdr = { .msg_iov = &v, .msg_iovlen = 1 } } };
+	ssize_t n;
+
+	contacts++;
+	if (strcmp(how, "sendto") && connect(fd, &e->a.any, e->len))
+		die("connect");
+	if (!strcmp(how, "sendto"))
+		n = sendto(fd, q, v.iov_len, 0, &e->a.any, e->len);
+	else if (!strcmp(how, "send"))
+		n = send(fd, q, v.iov_len, 0);
+	else if (!strcmp(how, "write"))
+		n = write(fd, q, v.iov_len);
+	else if (!strcmp(how, "sendmsg"))
+		n = sendmsg(fd, &m[0].msg_hdr, 0);
+	else
+		n = sendmmsg(fd, m, 1, 0) == 1 ? (ssize_t)v.iov_len : -1;
+	if (n > 0)
+		sent += n;
+	else
+		failed++;
+}
+
+static void flood(long n)
+{
+	struct end e = end_of("tcp", "127.0.0.1", 9);
+
+	for (long i = 0; i < n; i++) {
+		int fd = socket_of(&e);
+
+		e.a.in.sin_addr.s_addr = htonl(0x7f010000 + i % 0xfe0000);
+		connect_to(fd, &e);
+		close(fd);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 8 && !strcmp(argv[1], "serve")) {
+		struct end e = end_of(argv[2], argv[3], atoi(argv[4]));
+
+		serve(argv[2], &e, atol(argv[5]), atol(argv[6]), atol(argv[7]));
+	} else if (argc == 8 && !strcmp(argv[1], "call")) {
+		struct end e = end_of(argv[2], argv[3], atoi(argv[4]));
+
+		call(argv[2], &e, atol(argv[5]), atol(argv[6]), atol(argv[7]));
+	} else if (argc == 7 && !strcmp(argv[1], "hold")) {
+		struct end e = end_of(argv[2], argv[3], atoi(argv[4]));
+
+		hold(&e, atol(argv[5]), atol(argv[6]));
+	} else if (argc == 6 && !strcmp(argv[1], "ask")) {
+		struct end e = end_of("udp", argv[2], 53);
+
+		ask(&e, argv[3], atoi(argv[4]), argv[5]);
+	} else if (argc == 3 && !strcmp(argv[1], "flood")) {
+		flood(atol(argv[2]));
+	} else {
+		fprintf(stderr, "usage: net serve|call|hold|ask|flood ...\n");
+		return 64;
+	}
+	printf("done %lu %lu %lu %lu\n", contacts, sent, received, failed);
+	return 0;
+}

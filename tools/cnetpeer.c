@@ -1,0 +1,907 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* cnetpeer: which containers talk to whom, over the network and over sockets of this host. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <uthash.h>
+#include "cb.h"
+#include "container.h"
+#include "field.h"
+#include "flow.h"
+#include "matrix.h"
+#include "netmap.h"
+#include "peer.h"
+#include "peer.skel.h"
+
+CB_SKEL(peer)
+
+#define SECOND 1000000000ULL
+#define IDLE_NS (600 * SECOND)	   /* a flow without contacts is forgotten ... */
+#define IDLE_FULL_NS (10 * SECOND) /* ... and when its container has used half its share */
+#define SCAN_NS (2 * SECOND)	   /* addresses of containers are looked for again no sooner */
+#define KEEP_NS (10 * SECOND)	   /* addresses of a container that is gone */
+#define BATCH 256
+
+struct by_errno {
+	uint32_t err;
+	uint64_t now, told;
+};
+
+/* A flow as the kernel last had it, and what rows have told of it. */
+struct entry {
+	uint64_t id;
+	struct flow f;
+	uint64_t live_tx, live_rx; /* of its open connections, from the iterator */
+	struct {
+		uint64_t contacts, failures, tx, rx, closed, lasted, opened;
+	} told;
+	struct by_errno *by;
+	size_t nby;
+	bool announced, dying;
+	UT_hash_handle hh;
+};
+
+struct top {
+	struct peer_bpf *skel;
+	struct bpf_link *live, *files;
+	struct entry *entry;
+	struct cb_netmap *net;
+	struct cb_matrix *matrix;
+	const char *picture;
+	bool print_matrix;
+	uint64_t scanned; /* monotonic: when addresses of containers were last read */
+	struct scanned {
+		uint64_t cont;
+		UT_hash_handle hh;
+	} *known;
+};
+
+static uint64_t boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+/* ---- the kernel's tables ---- */
+
+static struct entry *entry_get(struct top *t, uint64_t id)
+{
+	struct entry *e;
+
+	HASH_FIND(hh, t->entry, &id, sizeof(id), e);
+	if (e)
+		return e;
+	e = cb_xalloc(sizeof(*e));
+	e->id = id;
+	HASH_ADD(hh, t->entry, id, sizeof(e->id), e);
+	return e;
+}
+
+static void entry_free(struct top *t, struct entry *e)
+{
+	HASH_DEL(t->entry, e);
+	free(e->by);
+	free(e);
+}
+
+static struct by_errno *by_get(struct entry *e, uint32_t err)
+{
+	for (size_t i = 0; i < e->nby; i++)
+		if (e->by[i].err == err)
+			return &e->by[i];
+	e->by = cb_xrealloc(e->by, (e->nby + 1) * sizeof(*e->by));
+	e->by[e->nby] = (struct by_errno){ .err = err };
+	return &e->by[e->nby++];
+}
+
+/* Calls fn for each element of a hash; elements that come or go meanwhile may be missed, never torn. */
+static int each_element(struct cb_run *run, struct bpf_map *map,
+			void (*fn)(struct top *t, const void *key, const void *value))
+{
+	size_t ksize = bpf_map__key_size(map), vsize = bpf_map__value_size(map);
+	char *key = cb_xalloc(BATCH * ksize), *value = cb_xalloc(BATCH * vsize), in[256];
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	bool first = true;
+	int err;
+
+	do {
+		__u32 n = BATCH;
+
+		err = bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : in, in, key, value, &n, &opts);
+		if (err && errno != ENOENT) {
+			err = -errno;
+			break;
+		}
+		for (__u32 i = 0; i < n; i++)
+			fn(cb_run_data(run), key + i * ksize, value + i * vsize);
+		first = false;
+	} while (!err);
+	free(key);
+	free(value);
+	return err == -ENOENT || err == -1 ? 0 : cb_run_fail(run, err, "map %s: %s", bpf_map__name(map), strerror(-err));
+}
+
+static void take_flow(struct top *t, const void *key, const void *value)
+{
+	uint64_t id;
+
+	memcpy(&id, key, sizeof(id));
+	memcpy(&entry_get(t, id)->f, value, sizeof(struct flow));
+}
+
+static void take_error(struct top *t, const void *key, const void *value)
+{
+	const struct flow_err *k = key;
+	struct entry *e;
+
+	HASH_FIND(hh, t->entry, &k->flow, sizeof(k->flow), e);
+	if (e)
+		memcpy(&by_get(e, k->err)->now, value, sizeof(uint64_t));
+}
+
+/* Reads an iterator's output to its end; records of size bytes go to fn. */
+static int each_record(struct cb_run *run, struct bpf_link *link, size_t size, void (*fn)(struct top *t, const void *rec))
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	char buf[64 * sizeof(struct flow_live)];
+	size_t have = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return cb_run_fail(run, -errno, "new iterator over sockets: %s", strerror(errno));
+	while ((n = read(fd, buf + have, sizeof(buf) - have)) > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) {
+		size_t at = 0;
+
+		have += n > 0 ? n : 0;
+		for (; size && have - at >= size; at += size)
+			fn(cb_run_data(run), buf + at);
+		memmove(buf, buf + at, have - at);
+		have = size ? have - at : 0;
+	}
+	if (n < 0)
+		cb_run_fail(run, n = -errno, "iterator over sockets: %s", strerror(errno));
+	close(fd);
+	return n;
+}
+
+/* Of a connection whose end was not seen only the last figures are left. */
+static void take_live(struct top *t, const void *rec)
+{
+	const struct flow_live *l = rec;
+	struct entry *e;
+
+	HASH_FIND(hh, t->entry, &l->flow, sizeof(l->flow), e);
+	if (!e)
+		return;
+	e->live_tx += l->tx;
+	e->live_rx += l->rx;
+}
+
+/*
+ * Flows first, then the open connections: what closes in between is in neither, and is told the next time. The other
+ * way round it would be in both.
+ */
+static int refresh(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	struct entry *e;
+	int err = each_element(run, t->skel->maps.flows, take_flow);
+
+	if (!err)
+		err = each_element(run, t->skel->maps.flow_errs, take_error);
+	for (e = t->entry; e; e = e->hh.next)
+		e->live_tx = e->live_rx = 0;
+	return err ? err : each_record(run, t->live, sizeof(struct flow_live), take_live);
+}
+
+/* One flow and its errors, for a row at once. NULL: it is gone. */
+static struct entry *refresh_one(struct top *t, const struct flow_note *n)
+{
+	struct flow_err k = { .flow = n->flow };
+	struct entry *e;
+	struct flow f;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flows), &n->flow, &f))
+		return NULL;
+	e = entry_get(t, n->flow);
+	e->f = f;
+	if (n->err)
+		by_get(e, n->err);
+	for (size_t i = 0; i < e->nby; i++) {
+		k.err = e->by[i].err;
+		bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_errs), &k, &e->by[i].now);
+	}
+	return e;
+}
+
+/* ---- whose addresses ---- */
+
+static const char *container_of(struct cb_run *run, uint64_t cont)
+{
+	struct cb_head h = { .cont = cont };
+
+	return cont ? cb_run_container(run, &h) : "";
+}
+
+struct scan {
+	struct top *t;
+	bool all;
+};
+
+static struct scanned *known(struct top *t, uint64_t cont)
+{
+	struct scanned *k;
+
+	HASH_FIND(hh, t->known, &cont, sizeof(cont), k);
+	return k;
+}
+
+static void scan_container(struct top *t, uint64_t cont, uint32_t pid)
+{
+	struct scanned *k;
+
+	cb_netmap_scan(t->net, pid, cont);
+	if (known(t, cont))
+		return;
+	k = cb_xalloc(sizeof(*k));
+	k->cont = cont;
+	HASH_ADD(hh, t->known, cont, sizeof(k->cont), k);
+}
+
+/* One that is gone keeps its addresses for a while: what it did may still be on its way to us. */
+static int scan_one(struct cb_cont *c, void *arg)
+{
+	struct scan *s = arg;
+	struct scanned *k = known(s->t, c->key);
+
+	if (!c->gone) {
+		if (c->pid && (!k || s->all))
+			scan_container(s->t, c->key, c->pid);
+		return 0;
+	}
+	if (!k || c->gone + KEEP_NS > boot_ns())
+		return 0;
+	cb_netmap_gone(s->t->net, c->key);
+	HASH_DEL(s->t->known, k);
+	free(k);
+	return 0;
+}
+
+/* A container may have got an address since it was last looked at. */
+static void scan_again(struct cb_run *run, bool all)
+{
+	struct scan s = { cb_run_data(run), all };
+	uint64_t now = boot_ns();
+
+	if (all && now - s.t->scanned < SCAN_NS)
+		s.all = false;
+	if (s.all)
+		s.t->scanned = now;
+	cb_run_conts(run, scan_one, &s);
+}
+
+static void learn(struct top *t, const struct flow *f)
+{
+	const struct flow_key *k = &f->key;
+
+	/* at its first contact, as long as it lives */
+	if (k->cont && !known(t, k->cont))
+		scan_container(t, k->cont, f->h.pid);
+	if (k->proto == FLOW_UNIX || (k->flags & FLOW_F_OTHER) || k->dir == FLOW_QUERY)
+		return;
+	if (k->dir == FLOW_LISTEN)
+		cb_netmap_listens(t->net, k->netns, k->proto, k->port, k->cont);
+	cb_netmap_learn(t->net, k->dir == FLOW_LISTEN ? k->addr : f->laddr, k->netns, k->cont);
+}
+
+/* Container of the other side, 0 if it is none of this host's, or not known. */
+static uint64_t other_side(struct cb_run *run, const struct flow *f)
+{
+	struct top *t = cb_run_data(run);
+	const struct flow_key *k = &f->key;
+	const uint8_t *addr = k->dir == FLOW_QUERY ? f->raddr : k->addr;
+	uint32_t netns = k->netns;
+	uint16_t port = k->dir == FLOW_OUT ? k->port : k->dir == FLOW_QUERY ? 53 : f->rport;
+	uint64_t cont;
+
+	if (k->peer || k->proto == FLOW_UNIX || k->dir == FLOW_LISTEN || (k->flags & FLOW_F_OTHER))
+		return k->peer;
+	if (cb_addr_any(addr))
+		return 0;
+	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
+	if (cont || cb_addr_loopback(addr))
+		return cont;
+	scan_again(run, cb_addr_private(addr));
+	return cb_netmap_find(t->net, addr, netns, k->proto, port);
+}
+
+/* ---- flows to rows ---- */
+
+static const char *const directions[] = { "", "outbound", "inbound", "listening", "outbound" };
+
+static const char *transport(const struct flow_key *k)
+{
+	return k->proto == FLOW_TCP ? "tcp" : k->proto == FLOW_UDP ? "udp" : "unix";
+}
+
+static void put(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text);
+}
+
+/* A path, or @ and the name of an abstract one, whose NULs are shown as @ too. */
+static void unix_text(const struct flow *f, char *to, size_t size)
+{
+	size_t len = f->namelen < size - 1 ? f->namelen : size - 1;
+
+	memcpy(to, f->name, len);
+	to[len] = '\0';
+	if (to[0] || !len)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (!to[i])
+			to[i] = '@';
+}
+
+/* Labels with their lengths, then type and class. */
+static void question(const struct flow *f, struct peer_rec *r)
+{
+	static const struct {
+		uint16_t type;
+		const char *name;
+	} types[] = { { 1, "A" },     { 2, "NS" },   { 5, "CNAME" }, { 6, "SOA" },    { 12, "PTR" },
+		      { 15, "MX" },   { 16, "TXT" }, { 28, "AAAA" }, { 33, "SRV" },   { 35, "NAPTR" },
+		      { 43, "DS" },   { 48, "DNSKEY" }, { 64, "SVCB" }, { 65, "HTTPS" }, { 255, "ANY" } };
+	const uint8_t *q = (const uint8_t *)f->name;
+	size_t at = 0, len = f->namelen < FLOW_NAME ? f->namelen : FLOW_NAME, out = 0;
+	unsigned type;
+
+	while (at + 5 <= len && q[at]) {
+		size_t n = q[at++];
+
+		if (out)
+			r->dns_name[out++] = '.';
+		for (; n && at < len && out < sizeof(r->dns_name) - 2; n--, at++)
+			r->dns_name[out++] = q[at] >= 'A' && q[at] <= 'Z' ? q[at] + 32 : q[at] ? q[at] : '?';
+	}
+	if (!out && at + 5 <= len)
+		put(r->dns_name, sizeof(r->dns_name), ".");
+	if (at + 5 > len)
+		return;
+	type = q[at + 1] << 8 | q[at + 2];
+	snprintf(r->dns_type, sizeof(r->dns_type), "TYPE%u", type);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i].type == type)
+			put(r->dns_type, sizeof(r->dns_type), types[i].name);
+}
+
+static void address(char *to, const uint8_t *addr)
+{
+	char text[CB_ADDR_TEXT];
+
+	cb_addr_text(addr, text);
+	put(to, PEER_ADDRESS, text);
+}
+
+/* Both ends; ports that change from contact to contact only in the row that tells of the first. */
+static void fill_ends(const struct flow *f, struct peer_rec *r, bool first)
+{
+	const struct flow_key *k = &f->key;
+
+	if (k->flags & FLOW_F_OTHER) {
+		put(k->dir == FLOW_IN ? r->source_address : r->destination_address, PEER_ADDRESS, "other");
+		return;
+	}
+	if (k->proto == FLOW_UNIX) {
+		unix_text(f, r->destination_address, PEER_ADDRESS);
+		return;
+	}
+	switch (k->dir) {
+	case FLOW_OUT:
+		if (!cb_addr_any(f->laddr))
+			address(r->source_address, f->laddr);
+		r->source_port = first ? f->lport : 0;
+		address(r->destination_address, k->addr);
+		break;
+	case FLOW_IN:
+		address(r->source_address, k->addr);
+		r->source_port = first ? f->rport : 0;
+		address(r->destination_address, f->laddr);
+		break;
+	case FLOW_QUERY:
+		if (!cb_addr_any(f->laddr))
+			address(r->source_address, f->laddr);
+		address(r->destination_address, f->raddr);
+		question(f, r);
+		break;
+	default:
+		address(r->destination_address, k->addr);
+	}
+	r->destination_port = k->port;
+}
+
+/* Ports that are handed out, not chosen, say nothing. */
+static void port_text(uint16_t port, char *to, size_t size)
+{
+	if (port >= 32768)
+		put(to, size, "high");
+	else
+		snprintf(to, size, "%u", port);
+}
+
+/* The last two parts of a name, three if the last but one is short ("co.uk"). */
+static const char *domain(const char *name)
+{
+	const char *part[4] = { name };
+	size_t n = 1;
+
+	for (const char *s = strchr(name, '.'); s; s = strchr(s + 1, '.')) {
+		memmove(part + 1, part, 3 * sizeof(part[0]));
+		part[0] = s + 1;
+		n++;
+	}
+	if (n <= 2)
+		return name;
+	return part[0] - part[1] - 1 > 3 ? part[1] : part[n > 2 ? 2 : 1];
+}
+
+/* What ctrain learns: the contact without what changes from one to the next. */
+static void peer_text(const struct flow *f, struct peer_rec *r, const char *other)
+{
+	const struct flow_key *k = &f->key;
+	char net[CB_ADDR_TEXT], port[16], via[32];
+
+	if (k->flags & FLOW_F_OTHER)
+		return; /* its parts were told before */
+	snprintf(via, sizeof(via), "%s %s", r->direction, r->transport);
+	port_text(k->port, port, sizeof(port));
+	if (k->dir == FLOW_QUERY) {
+		snprintf(r->peer, sizeof(r->peer), "query %s %.120s", r->dns_type, domain(r->dns_name));
+		return;
+	}
+	if (k->proto == FLOW_UNIX) {
+		snprintf(r->peer, sizeof(r->peer), "%s %s%s%.100s", via, r->destination_address, *other ? " " : "", other);
+		return;
+	}
+	cb_addr_class(k->addr, net);
+	snprintf(r->peer, sizeof(r->peer), k->dir == FLOW_IN ? "%s %.100s to :%s" : "%s %.100s:%s", via,
+		 *other ? other : net, port);
+}
+
+static int most_first(const void *a, const void *b)
+{
+	const struct by_errno *x = a, *y = b;
+	uint64_t n = x->now - x->told, m = y->now - y->told;
+
+	if (n != m)
+		return n < m ? 1 : -1;
+	return x->err < y->err ? -1 : x->err > y->err;
+}
+
+static void fill_errors(struct entry *e, struct peer_rec *r)
+{
+	size_t at = 0;
+
+	qsort(e->by, e->nby, sizeof(*e->by), most_first);
+	for (size_t i = 0; i < e->nby; i++) {
+		struct by_errno *b = &e->by[i];
+		int n;
+
+		if (b->now <= b->told)
+			continue;
+		if (!r->error)
+			r->error = b->err;
+		n = snprintf(r->failures_by + at, sizeof(r->failures_by) - at, "%s%s:%llu", at ? " " : "",
+			     cb_errno_name(b->err), (unsigned long long)(b->now - b->told));
+		if (n < 0 || (size_t)n >= sizeof(r->failures_by) - at) {
+			r->failures_by[at] = '\0';
+			return;
+		}
+		at += n;
+	}
+}
+
+static uint64_t more(uint64_t now, uint64_t *told)
+{
+	uint64_t n = now > *told ? now - *told : 0;
+
+	*told += n;
+	return n;
+}
+
+/*
+ * What is new since the last row. A row at once tells of contacts; what came of them, and the bytes of open TCP
+ * connections, are known at the end of an interval.
+ */
+static uint64_t fill_counts(struct entry *e, struct peer_rec *r, bool at_once)
+{
+	const struct flow *f = &e->f;
+	bool in = f->key.dir == FLOW_IN;
+	uint64_t tx = 0, rx = 0;
+
+	fill_errors(e, r);
+	for (size_t i = 0; i < e->nby; i++)
+		e->by[i].told = e->by[i].now;
+	if (!at_once) {
+		tx = more(f->tx + e->live_tx, &e->told.tx);
+		rx = more(f->rx + e->live_rx, &e->told.rx);
+		r->closed = more(f->closed, &e->told.closed);
+		r->lasted_ns = more(f->lasted_ns, &e->told.lasted);
+	}
+	r->source_bytes = in ? rx : tx;
+	r->destination_bytes = in ? tx : rx;
+	r->failures = more(f->failures, &e->told.failures);
+	r->open = f->opened > f->closed ? f->opened - f->closed : 0;
+	return more(f->contacts, &e->told.contacts);
+}
+
+static const char *action(const struct entry *e, const struct peer_rec *r)
+{
+	const struct flow_key *k = &e->f.key;
+
+	if (e->announced)
+		return r->closed && !r->open ? "close" : "total";
+	switch (k->dir) {
+	case FLOW_LISTEN: return "listen";
+	case FLOW_QUERY: return "query";
+	case FLOW_IN: return k->proto == FLOW_UDP ? "receive" : "accept";
+	default: return k->proto == FLOW_UDP ? "send" : "connect";
+	}
+}
+
+static void add_to_matrix(struct cb_run *run, const struct entry *e, const struct peer_rec *r, uint64_t contacts,
+			  const char *other)
+{
+	struct top *t = cb_run_data(run);
+	const struct flow_key *k = &e->f.key;
+	const char *own = cb_run_container(run, &e->f.h);
+	struct cb_meeting m = { .transport = r->transport, .port = k->port >= 32768 ? 0 : k->port,
+				.contacts = contacts, .failures = r->failures };
+	char net[CB_ADDR_TEXT];
+
+	if (k->dir == FLOW_LISTEN || k->dir == FLOW_QUERY || !cb_wanted(run, &e->f.h))
+		return;
+	cb_addr_class(k->addr, net);
+	if (!*own)
+		own = "host";
+	if (!*other)
+		other = k->flags & FLOW_F_OTHER ? "other" : k->proto == FLOW_UNIX ? "host" : net;
+	m.from = k->dir == FLOW_IN ? other : own;
+	m.to = k->dir == FLOW_IN ? own : other;
+	m.sent = r->source_bytes;
+	m.received = r->destination_bytes;
+	m.seen_by_to = k->dir == FLOW_IN;
+	cb_matrix_add(t->matrix, &m);
+}
+
+static bool changed(const struct entry *e)
+{
+	const struct flow *f = &e->f;
+
+	return f->contacts != e->told.contacts || f->failures != e->told.failures || f->closed != e->told.closed ||
+	       f->tx + e->live_tx > e->told.tx || f->rx + e->live_rx > e->told.rx;
+}
+
+/* to: end of the interval, 0: at once */
+static int emit(struct cb_run *run, struct entry *e, uint64_t from, uint64_t to)
+{
+	struct peer_rec r = { .h = e->f.h };
+	const struct flow *f = &e->f;
+	uint64_t cont, contacts = fill_counts(e, &r, !to);
+	const char *what = action(e, &r), *other;
+	bool in = f->key.dir == FLOW_IN, first = !e->announced;
+
+	e->announced = true;
+	learn(cb_run_data(run), f);
+	put(r.direction, sizeof(r.direction), directions[f->key.dir & 3 ? f->key.dir : FLOW_QUERY]);
+	put(r.transport, sizeof(r.transport), transport(&f->key));
+	fill_ends(f, &r, first);
+	cont = other_side(run, f);
+	other = container_of(run, cont);
+	put(in ? r.source_container : r.destination_container, PEER_CONTAINER, other);
+	put(in || f->key.dir == FLOW_LISTEN ? r.destination_container : r.source_container, PEER_CONTAINER,
+	    cb_run_container(run, &f->h));
+	peer_text(f, &r, cont && cont == f->key.cont ? "itself" : other);
+	if (((struct top *)cb_run_data(run))->matrix)
+		add_to_matrix(run, e, &r, contacts, other);
+	if (cb_run_failed(run) && !r.failures) {
+		cb_run_filtered(run, contacts);
+		return 0;
+	}
+	if (!first || to)
+		r.h.time_ns = to ? to : boot_ns();
+	if (f->key.flags & FLOW_F_OTHER)
+		r.h.pid = r.h.tid = 0; /* of many programs */
+	return cb_emit_span(run, &r, sizeof(r), what, to ? from : 0, to, contacts, 0);
+}
+
+static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
+{
+	const struct flow_note *n = rec;
+	struct entry *e;
+
+	if (len != sizeof(*n))
+		return cb_run_fail(run, -EIO, "note of %zu bytes", len);
+	e = refresh_one(cb_run_data(run), n);
+	return e && (!e->announced || n->err) && changed(e) ? emit(run, e, 0, 0) : 0;
+}
+
+/* ---- flows that are over ---- */
+
+static uint64_t number(struct bpf_map *m, uint64_t key)
+{
+	uint64_t n = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(m), &key, &n);
+	return n;
+}
+
+static void count_gone(struct top *t, uint64_t key)
+{
+	uint64_t n = number(t->skel->maps.flow_gone, key) + 1;
+
+	bpf_map_update_elem(bpf_map__fd(t->skel->maps.flow_gone), &key, &n, BPF_ANY);
+}
+
+/* As in the probe: the host's share has key 1. */
+static uint64_t share_key(uint64_t cont)
+{
+	return cont ? cont : 1;
+}
+
+static uint64_t patience(struct top *t, uint64_t cont)
+{
+	uint64_t key = share_key(cont);
+	uint64_t used = number(t->skel->maps.flow_made, key) - number(t->skel->maps.flow_gone, key);
+
+	return used > FLOW_SHARE / 2 ? IDLE_FULL_NS : IDLE_NS;
+}
+
+/* First out of reach of new contacts; what still had it in its hands counts until the next interval. */
+static void retire(struct top *t, struct entry *e, uint64_t now)
+{
+	struct flow_err k = { .flow = e->id };
+	const struct flow *f = &e->f;
+
+	if (e->dying) {
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flows), &e->id);
+		for (size_t i = 0; i < e->nby; i++) {
+			k.err = e->by[i].err;
+			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_errs), &k);
+		}
+		if (!(f->key.flags & FLOW_F_OTHER)) {
+			count_gone(t, share_key(f->key.cont));
+			count_gone(t, 0);
+		}
+		entry_free(t, e);
+		return;
+	}
+	if (f->opened > f->closed || f->last_ns + IDLE_FULL_NS > now || f->last_ns + patience(t, f->key.cont) > now)
+		return;
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_ids), &f->key);
+	e->dying = true;
+}
+
+static int tick(struct cb_run *run, uint64_t from, uint64_t to)
+{
+	struct top *t = cb_run_data(run);
+	struct entry *e, *next;
+	int err = refresh(run);
+
+	HASH_ITER(hh, t->entry, e, next) {
+		if (!err && changed(e))
+			err = emit(run, e, from, to);
+		if (!err)
+			retire(t, e, to);
+	}
+	return err;
+}
+
+/* ---- set-up ---- */
+
+static int number_of(const char *call)
+{
+	return cb_syscall_number(call);
+}
+
+static void set_numbers(struct peer_bpf *s)
+{
+	s->rodata->nr_sendto = number_of("sendto");
+	s->rodata->nr_sendmsg = number_of("sendmsg");
+	s->rodata->nr_sendmmsg = number_of("sendmmsg");
+	s->rodata->nr_write = number_of("write");
+	s->rodata->nr_writev = number_of("writev");
+	s->rodata->nr_recvfrom = number_of("recvfrom");
+	s->rodata->nr_recvmsg = number_of("recvmsg");
+	s->rodata->nr_recvmmsg = number_of("recvmmsg");
+}
+
+/* A program of several calls; one that the kernel was built without is no error. */
+static int attach(struct cb_run *run, const char *program, const char *when, const char *const *calls, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; err >= 0 && i < n; i++) {
+		char *path = cb_xasprintf("syscalls/sys_%s_%s", when, calls[i]);
+
+		err = cb_run_attach(run, program, path);
+		free(path);
+	}
+	return err < 0 ? err : 0;
+}
+
+#define CALLS(...) ((const char *const[]){ __VA_ARGS__ }), sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)
+
+static int set_programs(struct cb_run *run, bool lengths)
+{
+	int err = attach(run, "peer_accept", "exit", CALLS("accept", "accept4"));
+
+	if (!err)
+		err = attach(run, "peer_listen_enter", "enter", CALLS("listen", "bind"));
+	if (!err)
+		err = cb_run_program(run, "peer_sent", lengths);
+	if (!err)
+		err = cb_run_program(run, "peer_got", lengths);
+	if (!err)
+		err = cb_run_program(run, "peer_received", lengths);
+	if (!err)
+		err = cb_run_program(run, "peer_enter", !lengths);
+	if (!err)
+		err = cb_run_program(run, "peer_call_sent", !lengths);
+	if (!err)
+		err = cb_run_program(run, "peer_call_received", !lengths);
+	if (err)
+		return err;
+	if (lengths)
+		return attach(run, "peer_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
+	err = attach(run, "peer_enter", "enter",
+		     CALLS("sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"));
+	if (!err)
+		err = attach(run, "peer_call_sent", "exit", CALLS("sendto", "sendmsg", "sendmmsg"));
+	if (!err)
+		err = attach(run, "peer_call_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
+	return err;
+}
+
+static int setup(struct cb_run *run, void *skel)
+{
+	struct top *t = cb_run_data(run);
+	struct peer_bpf *s = skel;
+	bool lengths = cb_run_kernel_has("__traceiter_sock_send_length");
+
+	t->skel = s;
+	t->net = cb_netmap_new();
+	s->rodata->by_process = cb_run_by_process(run);
+	s->rodata->lengths = lengths;
+	s->rodata->host_netns = cb_netmap_host(t->net);
+	set_numbers(s);
+	bpf_program__set_autoattach(s->progs.peer_live, false);
+	bpf_program__set_autoattach(s->progs.peer_files, false);
+	return set_programs(run, lengths);
+}
+
+static void nothing(struct top *t, const void *rec)
+{
+}
+
+static int attach_iterators(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(t->skel->maps.flow_socks) };
+	struct bpf_iter_attach_opts opts;
+
+	/* with its padding: libbpf refuses what is not zero there */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	t->live = bpf_program__attach_iter(t->skel->progs.peer_live, &opts);
+	t->files = bpf_program__attach_iter(t->skel->progs.peer_files, NULL);
+	if (!t->live || !t->files)
+		return cb_run_fail(run, -errno, "cannot attach iterators over sockets: %s", strerror(errno));
+	return 0;
+}
+
+/* What is there already: who listens first, since that tells which side began a connection. */
+static int begun(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	int err = attach_iterators(run);
+
+	for (int pass = 0; !err && pass < 2; pass++) {
+		t->skel->bss->listeners_only = !pass;
+		err = each_record(run, t->files, 0, nothing);
+	}
+	scan_again(run, true);
+	return err;
+}
+
+enum { KEY_MATRIX = CB_KEY_TOOL };
+
+static const struct argp_option options[] = {
+	{ "matrix", KEY_MATRIX, "FILE.svg", OPTION_ARG_OPTIONAL,
+	  "at the end, who talked to whom as a table in place of rows; with a name also as a picture (.svg or .png, by gnuplot)", 3 },
+	{ NULL, 0, NULL, 0, NULL, 0 },
+};
+
+static int parse(struct cb_run *run, int key, char *arg)
+{
+	struct top *t = cb_run_data(run);
+
+	if (arg && !cb_matrix_can(arg))
+		return cb_run_fail(run, -EINVAL, "--matrix: expected a name ending in .svg or .png, got \"%s\"", arg);
+	if (!t->matrix)
+		t->matrix = cb_matrix_new();
+	t->picture = arg;
+	t->print_matrix = true;
+	cb_run_no_table(run);
+	return 0;
+}
+
+static void end_matrix(struct top *t, struct cb_run *run)
+{
+	struct cb_err e = {};
+
+	if (!t->skel)
+		return;
+	if (t->print_matrix)
+		cb_matrix_print(t->matrix, cb_run_table(run) ? stdout : stderr);
+	if (t->picture && cb_matrix_draw(t->matrix, t->picture, &e))
+		fprintf(stderr, "cnetpeer: %s\n", e.text);
+}
+
+static void done(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	struct scanned *k, *knext;
+	struct entry *e, *next;
+
+	if (t->matrix)
+		end_matrix(t, run);
+	HASH_ITER(hh, t->entry, e, next)
+		entry_free(t, e);
+	HASH_ITER(hh, t->known, k, knext) {
+		HASH_DEL(t->known, k);
+		free(k);
+	}
+	bpf_link__destroy(t->live);
+	bpf_link__destroy(t->files);
+	cb_netmap_free(t->net);
+	cb_matrix_free(t->matrix);
+	free(t);
+}
+
+static const struct cb_tool cnetpeer = {
+	.name = "cnetpeer",
+	.doc = "Shows which containers talk to whom: TCP, UDP, unix sockets, DNS questions.",
+	.examples = "cnetpeer                     contacts as they begin, totals every 5 s\n"
+		    "cnetpeer -c web -j           one container, as JSON Lines\n"
+		    "cnetpeer -x                  contacts that failed, and why\n"
+		    "cnetpeer --matrix -d 10      ten seconds, then who talked to whom\n"
+		    "cnetpeer -i 1m -w p.jsonl.zst -d 10   recorded as well\n",
+	.schema = { &cb_schema_peer },
+	.skel = &peer_skel,
+	.option = options,
+	.interval_ns = 5 * SECOND,
+	.failed_option = true,
+	.calls = true,
+	.parse = parse,
+	.setup = setup,
+	.begun = begun,
+	.record = record,
+	.tick = tick,
+	.done = done,
+};
+
+int main(int argc, char **argv)
+{
+	struct top *t = cb_xalloc(sizeof(*t));
+
+	return cb_main_data(&cnetpeer, t, argc, argv);
+}
