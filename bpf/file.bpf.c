@@ -38,6 +38,8 @@ static __always_inline void file_look(struct cb_state *s, struct task_struct *t)
 
 #include "task.bpf.h"
 
+_Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a note has room for its paths");
+
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_PATH 0x4000
@@ -405,10 +407,10 @@ static __always_inline struct file_note *begin(struct cb_state *s, __u8 op, __u3
 
 static __always_inline void send(struct file_note *n, struct file_count *c)
 {
-	__u32 len = *(volatile __u32 *)&n->len, size = __builtin_offsetof(struct file_note, data) + len;
+	__u32 size = __builtin_offsetof(struct file_note, data) + (*(volatile __u32 *)&n->len & (FILE_DATA - 1));
 	struct cb_stats *st = cb_stat();
 
-	if (size > sizeof(*n) || !st)
+	if (!st)
 		return;
 	if (!c) {
 		cb_send(n, size, 1, cb_wake(ring_size));
@@ -551,10 +553,16 @@ static __always_inline __u32 asked(struct file_note *n, __u32 pos, struct pt_reg
 {
 	long len;
 
-	if (!arg || pos > FILE_ASKED)
+	if (!arg)
 		return 0;
+	/* a bound that older verifiers see too */
+	asm volatile("%0 &= %1" : "+r"(pos) : "i"(FILE_ASKED - 1));
 	len = bpf_probe_read_user_str(n->data + pos, FILE_ASKED, (void *)argument(regs, arg));
-	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
+	if (len <= 1 || len > FILE_ASKED)
+		return 0;
+	if (len == FILE_ASKED)
+		n->bits |= FILE_CUT;
+	return len - 1;
 }
 
 static __always_inline int named(struct cb_state *s, struct pt_regs *regs, const volatile struct file_call *call, __u8 op,

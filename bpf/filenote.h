@@ -49,7 +49,7 @@ struct file_call {
 
 #define FILE_NAMES 1024 /* bytes of a path's names; one more name of up to 255 may follow */
 #define FILE_ASKED 1024 /* bytes of a name as it was asked for */
-#define FILE_DATA (2 * FILE_ASKED + 3 * (FILE_NAMES + 256))
+#define FILE_DATA 8192	 /* room for two as asked for and three paths, and a power of two */
 
 /* file_note.bits */
 #define FILE_CUT 0x1	 /* a path did not fit */

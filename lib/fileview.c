@@ -99,22 +99,26 @@ static void put_names(struct cb_buf *b, const char *names, size_t end)
 	}
 }
 
-/* Appends an asked name to the path so far, without "//", "." and "..": names only, links are not known here. */
-static void put_asked(struct cb_buf *b, size_t floor, const char *s, size_t len)
+/*
+ * Appends an asked name without "//" and ".". A ".." takes away names of the directory it began in, which are known
+ * to be no links; behind others it stays, since what it means is not known here.
+ */
+static void put_asked(struct cb_buf *b, const char *s, size_t len)
 {
+	bool sure = true;
+
 	while (len) {
 		size_t n = 0;
 
 		while (n < len && s[n] != '/')
 			n++;
-		if (n == 2 && s[0] == '.' && s[1] == '.') {
-			while (b->len > floor && b->s[b->len - 1] != '/')
-				b->len--;
-			if (b->len > floor)
-				b->len--;
+		if (sure && n == 2 && s[0] == '.' && s[1] == '.') {
+			while (b->len && b->s[--b->len] != '/')
+				;
 		} else if (n && !(n == 1 && s[0] == '.')) {
 			cb_buf_putc(b, '/');
 			cb_buf_put(b, s, n);
+			sure = false;
 		}
 		s += n;
 		len -= n;
@@ -171,7 +175,7 @@ static void put_path(struct cb_buf *b, const struct file_note *n, int which, con
 		return;
 	}
 	put_names(b, names, nnames);
-	put_asked(b, 0, asked, nasked);
+	put_asked(b, asked, nasked);
 	if (!b->len)
 		cb_buf_putc(b, '/');
 }

@@ -70,3 +70,178 @@ sum_counts() {
 	assert_rows "$ROWS" 'event and action == "open" and (path | startswith("/tmp/d/f")) and count == 1' 331
 	assert_rows "$ROWS" 'event and action == "create" and (path | startswith("/tmp/d/f"))' 7
 }
+
+@test "cfileaccess: every operation with its names and result" {
+	start_waiting work --cap CAP_CHOWN --cap CAP_DAC_OVERRIDE --cap CAP_FOWNER -- sh -c 'mkdir /tmp/d && files ops /tmp/d'
+	files_start --every
+	go work
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	is() { assert_rows "$ROWS" "event and comm == \"files\" and $1" "${2:-1}"; }
+	is 'action == "create" and path == "/tmp/d/made" and flags == "read|write|create|exclusive" and .["file.mode"] == "0640"'
+	is 'action == "open" and path == "/tmp/d/made" and flags == "write|append"'
+	is 'action == "open" and path == "/tmp/d/made" and flags == "write|truncate"'
+	is 'action == "open" and path == "/tmp/d/missing" and errno == "ENOENT"'
+	is 'action == "mkdir" and path == "/tmp/d/sub" and .["file.mode"] == "0751" and errno == ""'
+	is 'action == "chmod" and path == "/tmp/d/made" and .["file.mode"] == "0604"'
+	is 'action == "chmod" and path == "/tmp/d/made" and .["file.mode"] == "0611" and .["file.type"] == "file"'
+	is 'action == "open" and path == "/tmp/d/sub" and flags == "read|directory" and .["file.type"] == "dir"'
+	# by ../made and by the link
+	is 'action == "open" and path == "/tmp/d/made" and flags == "read"' 2
+	is 'action == "chown" and path == "/tmp/d/made" and .["file.owner"] == "11:13" and errno == ""'
+	is 'action == "chown" and path == "/tmp/d/sub/../made" and .["file.owner"] == "17:-" and errno == ""'
+	is 'action == "link" and path == "/tmp/d/made" and target == "/tmp/d/sub/linked"'
+	is 'action == "symlink" and path == "/tmp/d/sub/pointer" and target == "../made"'
+	is 'action == "rename" and path == "/tmp/d/sub/linked" and target == "/tmp/d/sub/renamed" and errno == ""'
+	is 'action == "rename" and path == "/tmp/d/sub/renamed" and target == "/tmp/d/sub/pointer" and errno == "EEXIST" and
+		flags == "noreplace"'
+	is 'action == "mknod" and path == "/tmp/d/pipe" and .["file.type"] == "pipe" and .["file.mode"] == "0600"'
+	is 'action == "truncate" and path == "/tmp/d/made" and errno == ""'
+	is 'action == "truncate" and path == "/tmp/d/made" and errno == "EINVAL"'
+	is 'action == "unlink" and path == "/tmp/d/sub/renamed" and errno == ""'
+	is 'action == "unlink" and path == "/tmp/d/sub/pointer" and errno == ""'
+	is 'action == "unlink" and path == "/tmp/d/gone" and errno == "ENOENT"'
+	is 'action == "mkdir" and path == "/tmp/d/sub/dir"'
+	is 'action == "rmdir" and path == "/tmp/d/sub/dir" and errno == ""'
+	is 'action == "rmdir" and path == "/tmp/d/sub" and errno == ""'
+	is 'action == "mount" and path == "/mnt-is-not-there" and target == "none" and flags == "ro" and errno != ""'
+	is 'action == "umount" and path == "/mnt-is-not-there" and flags == "detach" and errno != ""'
+}
+
+@test "cfileaccess -x: only what failed; --ops: only these" {
+	start_waiting work -- sh -c 'mkdir /tmp/d && files ops /tmp/d'
+	files_start -x --every
+	collector_start "$ROWS.ops" cfileaccess -j -c "$(ctr_id work)" --ops=unlink,rmdir --every
+	go work
+	collector_stop "$ROWS"
+	collector_stop "$ROWS.ops"
+	assert_rows "$ROWS" 'event and errno == ""' 0
+	assert_rows "$ROWS" 'event and comm == "files" and action == "open" and path == "/tmp/d/missing"' 1
+	assert_rows "$ROWS" 'event and comm == "files" and action == "truncate"' 1
+	assert_rows "$ROWS.ops" 'event and comm == "files"' 5
+	assert_rows "$ROWS.ops" 'event and action != "unlink" and action != "rmdir"' 0
+}
+
+@test "cfileaccess: links, .., bind mounts and tmpfs: what was truly opened" {
+	mkdir "$BATS_TEST_TMPDIR/vol"
+	echo x >"$BATS_TEST_TMPDIR/vol/inside"
+	start_waiting work --bind "$BATS_TEST_TMPDIR/vol:/vol/deep" -- sh -c '
+		ln -s /etc/../etc/hello /l1; ln -s l1 /l2; echo hi > /etc/hello; ln -s /vol/deep/inside /tmp/l3
+		echo x > /dev/shm/mem
+		files open /etc/hello; files open /sbin/../etc/hello; files open /usr/../etc/./hello; files open /l2; cd /dev/shm && files open ../../etc/hello
+		files open /vol/deep/inside; files open /tmp/l3; files open /vol/deep/../deep//inside
+		files open /dev/shm/mem; files open ../shm/mem; files open /proc/self/root/dev/shm/mem'
+	files_start --every --host-path --ops=open
+	go work
+	collector_stop "$ROWS"
+	is() { assert_rows "$ROWS" "event and comm == \"files\" and flags == \"read\" and $1" "$2"; }
+	is 'path == "/etc/hello" and .["file.host_path"] == "'"$CTR_DIR"'/work/rootfs/etc/hello"' 4
+	is 'path == "/vol/deep/inside" and .["file.host_path"] == "'"$BATS_TEST_TMPDIR"'/vol/inside"' 3
+	# a tmpfs of its own: the host has no path to it
+	is 'path == "/dev/shm/mem" and (.["file.host_path"] // "") == ""' 3
+	# /sbin is a link: its parent is another directory, where there is no such file
+	is 'path == "/sbin/../etc/hello" and errno == "ENOENT"' 1
+	is 'true' 11
+}
+
+@test "cfileaccess: deep and long paths, odd names" {
+	start_waiting work -- sh -c 'mkdir /tmp/d && files deep /tmp/d && mkdir /tmp/o && files odd /tmp/o'
+	files_start
+	go work
+	collector_stop "$ROWS"
+	local deep=/tmp/d i
+	for i in $(seq 40); do deep+=/level$i; done
+	assert_rows "$ROWS" 'event and action == "create" and path == "'"$deep"'/bottom" and .["event.truncated"] != true' 1
+	assert_rows "$ROWS" 'event and action == "create" and path == "'"$deep/$(printf 'n%.0s' $(seq 255))"'"' 1
+	assert_rows "$ROWS" 'event and action == "mkdir" and path == "'"$deep"'"' 1
+	assert_rows "$ROWS" 'event and action == "create" and path == "/tmp/o/new\\x0aline"' 1
+	assert_rows "$ROWS" 'event and action == "create" and path == "/tmp/o/bad\\xff\\xc3utf"' 1
+	assert_rows "$ROWS" 'event and action == "create" and path == "/tmp/o/esc\\x1b[31mred"' 1
+	assert_rows "$ROWS" 'event and action == "open" and errno == "ENOENT" and (path | startswith("/tmp/o/gone\\x0a{"))' 1
+	# no row was forged
+	[ "$(grep -c '"event.kind":"event"' "$ROWS")" = "$(count_rows "$ROWS" event)" ]
+}
+
+@test "cfileaccess: pipes, sockets, memfd and deleted files say what they are" {
+	start_waiting work -- files anon
+	files_start
+	go work
+	collector_stop "$ROWS"
+	is() { assert_rows "$ROWS" "event and comm == \"files\" and action == \"open\" and $1" 1; }
+	is 'path == "pipe:" and errno == "" and .["file.type"] == "pipe"'
+	is 'path == "memfd:hidden" and errno == ""'
+	is 'path == "/tmp/removed" and (flags | endswith("|deleted"))'
+	is '(path | startswith("/proc/")) and errno == "ENXIO"'
+	assert_rows "$ROWS" 'event and comm == "files" and path == "/"' 0
+}
+
+@test "cfileaccess --bytes: reads and writes of each file, to the byte" {
+	start_waiting work -- files bytes /tmp/b 101
+	files_start --bytes -i 60
+	go work
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	assert_rows "$ROWS" 'event and action == "write" and path == "/tmp/b" and count == 202 and
+		.["file.write_bytes"] == 101 * 1016 and .["file.read_bytes"] == 0' 1
+	assert_rows "$ROWS" 'event and action == "read" and path == "/tmp/b" and count == 101 and
+		.["file.read_bytes"] == 101 * 503' 1
+}
+
+@test "cfileaccess: mappings to execute and to write; io_uring is only partly seen" {
+	start_waiting work -- sh -c 'echo x > /tmp/m && files map /tmp/m; files ring'
+	files_start
+	go work
+	collector_stop "$ROWS"
+	assert_rows "$ROWS" 'event and action == "map" and path == "/tmp/m"' 2
+	assert_rows "$ROWS" 'event and action == "map" and path == "/tmp/m" and flags == "exec" and count == 1' 1
+	assert_rows "$ROWS" 'event and action == "map" and path == "/tmp/m" and flags == "write" and count == 1' 1
+	assert_rows "$ROWS" 'event and action == "partly-seen" and flags == "io_uring" and comm == "files"' 1
+}
+
+@test "cfileaccess: another's mounts and shared files name the other container" {
+	local vol=$BATS_TEST_TMPDIR/vol
+	mkdir "$vol"
+	echo x >"$vol/common"
+	start_waiting one --bind "$vol:/vol" -- files open /vol/common
+	start_waiting two --bind "$vol:/data" -- files open /data/common
+	start_waiting spy --host-pid --cgroup "/$(printf %064x $$)" --cap CAP_SYS_PTRACE --cap CAP_DAC_READ_SEARCH --cap CAP_DAC_OVERRIDE -- \
+		files open "/proc/$(ctr_pid one)/root/etc/passwd"
+	files_start -i 60
+	go one
+	go two
+	go spy
+	cat "$CTR_DIR/spy/out"
+	collector_stop "$ROWS"
+	assert_rows "$ROWS" 'event and action == "open" and ctr == "'"$(ctr_id one)"'" and path == "/vol/common" and
+		foreign == "shared" and other == "'"$(ctr_id two)"'"' 1
+	assert_rows "$ROWS" 'event and action == "open" and ctr == "'"$(ctr_id two)"'" and path == "/data/common" and
+		foreign == "shared" and other == "'"$(ctr_id one)"'"' 1
+	assert_rows "$ROWS" 'event and action == "open" and ctr == "'"$(ctr_id spy)"'" and path == "/etc/passwd" and
+		foreign == "container" and other == "'"$(ctr_id one)"'"' 1
+}
+
+@test "cfileaccess: a flood of names hides no open elsewhere" {
+	start_waiting flood -- sh -c 'files flood /tmp & files flood /etc & sleep 0.5'
+	start_waiting needle -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do files open /etc/shadow$i; sleep 0.2; done'
+	files_start
+	go flood
+	go needle
+	collector_stop "$ROWS"
+	local i
+	for i in $(seq 13); do
+		assert_rows "$ROWS" 'event and ctr == "'"$(ctr_id needle)"'" and path == "/etc/shadow'"$i"'"' 1
+	done
+}
+
+@test "cfileaccess -p: one process" {
+	start_waiting work -- sh -c 'mkdir /tmp/d && files opens /tmp/d 7 331 && echo x > /tmp/by-shell'
+	collector_start "$ROWS" cfileaccess -j -p "$(ctr_pid work)" -i 60
+	go work
+	collector_stop "$ROWS"
+	assert_rows "$ROWS" 'event and pid != '"$(ctr_pid work)" 0
+	collector_start "$ROWS.n" cfileaccess -j -n files -i 60 -c "$(ctr_id work)"
+	ctr_exec work files opens /tmp/d 7 331
+	collector_stop "$ROWS.n"
+	assert_rows "$ROWS.n" 'event and action == "open" and (path | startswith("/tmp/d/f")) and flags == "read"' 7
+	[ "$(sum_counts "$ROWS.n" 'action == "open" and (path | startswith("/tmp/d/f")) and flags == "read"')" = 331 ]
+}
