@@ -152,13 +152,14 @@ struct cb_tool {
 	const struct argp_option *option;	/* beyond the common ones; keys from CB_KEY_TOOL up */
 	uint64_t interval_ns;			/* default of -i; 0: no interval, and no -i */
 	uint64_t tasks_ns;			/* how often the iterator passes over all tasks; 0: 500 ms */
+	uint64_t caps;				/* capabilities it needs while it runs, beyond those of caps.c (bits) */
 	bool failed_option;			/* -x means something here */
 	bool calls;				/* counts calls, not records, in seen, sent, filtered and lost */
 	int (*parse)(struct cb_run *run, int key, char *arg);
 	void (*start)(struct cb_run *run);		/* options are read */
 	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
-	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
 	int (*begun)(struct cb_run *run);		/* once: attached, and the tasks that run already are known */
+	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
 	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
 	int (*drained)(struct cb_run *run); /* after the rings were read; may emit, and run cb_run_drain() */
@@ -191,7 +192,6 @@ int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoin
 int cb_run_drain(struct cb_run *run); /* reads the rings now: record() is called */
 /* In parse: no tool->screen, rows on a terminal too. */
 void cb_run_rows(struct cb_run *run);
-bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
 /* In parse: rows as a table are not wanted, the tool prints something else; other formats stay. */
 void cb_run_no_table(struct cb_run *run);
 bool cb_run_table(const struct cb_run *run); /* rows are a table, or would be */
@@ -204,9 +204,9 @@ int cb_run_ring(struct cb_run *run, size_t bytes);
 bool cb_wanted(struct cb_run *run, const struct cb_head *head);
 const char *cb_run_container(struct cb_run *run, const struct cb_head *head); /* its name, "" for the host */
 const struct cb_cont *cb_run_cont(struct cb_run *run, const struct cb_head *head); /* container.h; NULL: the host */
-const char *cb_run_exe(struct cb_run *run, const struct cb_head *head);	      /* its program's path, "" if unknown */
 /* All that are known, until fn returns non-zero. */
 int cb_run_conts(struct cb_run *run, int (*fn)(struct cb_cont *, void *), void *arg);
+const char *cb_run_exe(struct cb_run *run, const struct cb_head *head);	      /* its program's path, "" if unknown */
 void cb_run_filtered(struct cb_run *run, uint64_t n); /* n records or calls were wanted by nobody */
 void cb_run_made(struct cb_run *run, uint64_t n);     /* n rows that are no record of the kernel's: seen as well */
 void cb_run_peeked(struct cb_run *run, uint64_t n);   /* n of this peek: seen, but not yet counted by the kernel */

@@ -99,14 +99,6 @@ static void say(const struct cb_run *run, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* libbpf's call-back has no context, and its messages are wanted only by -vv. */
 static int libbpf_silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -296,7 +288,7 @@ static int loop(struct cb_run *run, struct times *t)
 	int err = 0, out;
 
 	while (!err) {
-		uint64_t now = boot_ns();
+		uint64_t now = cb_now_boot();
 		int n = epoll_wait(run->epoll, ev, 4, wait_ms(t, now, err > 0));
 
 		if (n < 0 && errno != EINTR)
@@ -313,7 +305,7 @@ static int loop(struct cb_run *run, struct times *t)
 		}
 		if (err < 0)
 			break;
-		err = due(run, t, boot_ns());
+		err = due(run, t, cb_now_boot());
 		out = cb_output_flush(run);
 		if (out)
 			return out;
@@ -327,7 +319,7 @@ static int finish(struct cb_run *run, struct times *t)
 	int err;
 
 	cb_probe_detach(run);
-	err = interval(run, t, boot_ns());
+	err = interval(run, t, cb_now_boot());
 	if (!err)
 		err = draw(run);
 	if (!err)
@@ -358,6 +350,9 @@ static int live(struct cb_run *run)
 		err = cb_output_open(run);
 	if (!err)
 		err = cb_probe_start(run);
+	cb_raise_priority();
+	if (!err)
+		err = cb_drop_capabilities(run);
 	if (err)
 		return err;
 	if (run->prom) {
@@ -369,17 +364,17 @@ static int live(struct cb_run *run)
 	if (run->opt.gap_ns)
 		cb_emit_gap(run, run->opt.gap_ns);
 	err = cb_probe_tasks(run);
-	if (err)
-		return err;
 	if (!err && run->tool->begun)
 		err = run->tool->begun(run);
+	if (err)
+		return err;
 	err = cb_output_flush(run);
 	if (err)
 		return err;
 	tell_ready(run);
 	say_if_none(run);
 	cb_term_begin(run);
-	t.start = t.begun = boot_ns();
+	t.start = t.begun = cb_now_boot();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
 	t.tasks = t.start + tasks_ns(run->tool);
 	t.beat = t.start + HEARTBEAT_NS;

@@ -58,6 +58,10 @@ int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e
 bool cb_has_tracepoint(const char *path);
 int cb_attach_tracepoint(struct bpf_program *p, const char *path, struct bpf_link **ret, struct cb_err *e);
 
+/* caps.c: after all is attached and opened */
+void cb_raise_priority(void);
+int cb_drop_capabilities(struct cb_run *run);
+
 /* replay.c: -r */
 int cb_replay(struct cb_run *run);
 
@@ -108,10 +112,10 @@ struct cb_run {
 	struct cb_common told;		/* totals that earlier files of the recording ended with */
 	bool screen;			/* tool->screen draws on the terminal */
 	bool rows;			/* never: the tool wants rows */
+	bool no_table;			/* the tool prints something else instead */
 	struct cb_term *term;
 	bool paused;
 	const char *columns; /* --fields of a table unless the user says otherwise */
-	bool no_table;			/* the tool prints something else instead */
 	struct ring_buffer *lives, *events;
 	struct bpf_link *iter, *link[128];
 	int nlinks;

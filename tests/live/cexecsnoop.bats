@@ -41,7 +41,7 @@ teardown() { live_teardown; }
 @test "a container of a moment is named in every row" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id brief)
-	collector_start "$out" cexecsnoop -j
+	collector_start "$out" cexecsnoop -j -c "$id"
 	ctr_run brief true
 	wait_for has_rows "$out" "ctr == \"$id\" and action == \"exit\""
 	collector_stop "$out"
@@ -54,7 +54,7 @@ teardown() { live_teardown; }
 	id=$(ctr_id door)
 	ctr_start door hold 13
 	wait_for grep -q '^held 13$' "$CTR_DIR/door/out"
-	collector_start "$out" cexecsnoop -j
+	collector_start "$out" cexecsnoop -j -c "$id"
 	ctr_exec door sh -c 'execs 3'
 	nsenter -t "$(ctr_pid door)" -m -p /bin/execs 5
 	nsenter -t "$(ctr_pid door)" -m /bin/true
@@ -70,7 +70,7 @@ teardown() { live_teardown; }
 	id=$(ctr_id away)
 	ctr_start away sh -c 'while [ ! -e /tmp/go ]; do sleep 0.05; done; execs 17; touch /tmp/done; sleep 1000'
 	pid=$(ctr_pid away)
-	collector_start "$out" cexecsnoop -j
+	collector_start "$out" cexecsnoop -j -c "$id"
 	for f in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
 		[ -e "$f" ] && echo "$pid" >"$f"
 	done
