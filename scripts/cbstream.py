@@ -222,7 +222,12 @@ class Series:
             k, old = b // step, out.get(b // step)
             out[k] = v if old is None else old + v if self.add else max(old, v)
         width = step * self.clock.width
-        value = lambda k: out[k] / width if self.add else out[k]  # noqa: E731
+
+        def value(k):
+            if not self.add:
+                return out[k]
+            whole = min((k + 1) * width, t1) - max(k * width, t0)  # the first and the last bin are only partly ours
+            return out[k] / (whole if whole > width / 3 else width)
         if zero:
             return [((k + .5) * width, value(k) if k in out else 0.0) for k in range(begin, end + 1)]
         have, points = sorted(out), []
