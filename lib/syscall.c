@@ -177,3 +177,22 @@ int cb_syscall_number(const char *name)
 			return slot[i] - 1;
 	return unnamed(name);
 }
+
+/* The table of argument classes as a probe wants it: chains by call number. */
+void cb_argclass_rules(uint8_t first[CB_ARGCLASS_CALLS], struct cb_argrule rule[CB_ARGCLASS_MAX])
+{
+	_Static_assert(CLASSES <= CB_ARGCLASS_MAX, "argument classes");
+	for (size_t i = CLASSES; i-- > 0;) { /* backwards, so that a chain is in the order of the table */
+		const struct cb_argclass *a = &cb_argclasses[i];
+		int nr = cb_syscall_number(a->call);
+
+		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
+			continue; /* not a call of this machine */
+		rule[i].mask = a->mask;
+		rule[i].value = a->value;
+		rule[i].arg = a->arg;
+		rule[i].deref = a->deref;
+		rule[i].next = first[nr];
+		first[nr] = i + 1;
+	}
+}

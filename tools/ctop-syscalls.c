@@ -448,28 +448,6 @@ static bool key(struct cb_run *run, int c)
 
 /* ---- set-up ---- */
 
-/* The table of argument classes as the probe wants it: chains by call number. */
-static int set_classes(struct syscalls_bpf *s)
-{
-	size_t n = sizeof(cb_argclasses) / sizeof(cb_argclasses[0]);
-
-	_Static_assert(sizeof(cb_argclasses) / sizeof(cb_argclasses[0]) <= CB_ARGCLASS_MAX, "argument classes");
-	for (size_t i = n; i-- > 0;) { /* backwards, so that a chain is in the order of the table */
-		const struct cb_argclass *a = &cb_argclasses[i];
-		int nr = cb_syscall_number(a->call);
-
-		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
-			continue; /* not a call of this machine */
-		s->rodata->arg_rule[i].mask = a->mask;
-		s->rodata->arg_rule[i].value = a->value;
-		s->rodata->arg_rule[i].arg = a->arg;
-		s->rodata->arg_rule[i].deref = a->deref;
-		s->rodata->arg_rule[i].next = s->rodata->arg_first[nr];
-		s->rodata->arg_first[nr] = i + 1;
-	}
-	return 0;
-}
-
 #define LATENCIES "-syscall.latency_mean_ns,-syscall.latency_p50_ns,-syscall.latency_p99_ns"
 #define PROCESS "-process.pid,-process.name"
 
@@ -493,7 +471,7 @@ static int setup(struct cb_run *run, void *skel)
 
 	s->rodata->mode = t->mode;
 	s->rodata->ring_size = RING;
-	set_classes(s);
+	cb_argclass_rules(s->rodata->arg_first, s->rodata->arg_rule);
 	err = cb_run_program(run, "enter", t->mode == CHUNK_SEQUENCES);
 	if (!err)
 		err = cb_run_program(run, "enter_clock", t->mode == CHUNK_LATENCY);

@@ -291,24 +291,6 @@ static int ignore(void *ctx, void *data, size_t len)
 	return 0;
 }
 
-/* As ctop-syscalls does it. */
-static void set_classes(struct syscalls_bpf *s)
-{
-	for (size_t i = sizeof(cb_argclasses) / sizeof(cb_argclasses[0]); i-- > 0;) {
-		const struct cb_argclass *a = &cb_argclasses[i];
-		int nr = cb_syscall_number(a->call);
-
-		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
-			continue;
-		s->rodata->arg_rule[i].mask = a->mask;
-		s->rodata->arg_rule[i].value = a->value;
-		s->rodata->arg_rule[i].arg = a->arg;
-		s->rodata->arg_rule[i].deref = a->deref;
-		s->rodata->arg_rule[i].next = s->rodata->arg_first[nr];
-		s->rodata->arg_first[nr] = i + 1;
-	}
-}
-
 /* One pass gives the watched task its state. */
 static int adopt(struct syscalls_bpf *s, struct cb_err *e)
 {
@@ -352,7 +334,7 @@ static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode
 	bpf_program__set_autoload(s->progs.enter, mode == CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.leave, mode != CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.enter_clock, mode == CHUNK_LATENCY);
-	set_classes(s);
+	cb_argclass_rules(s->rodata->arg_first, s->rodata->arg_rule);
 	err = syscalls_bpf__load(s);
 	if (err)
 		return cb_fail(&b->err, err, "the kernel refuses the probe: %s", strerror(-err));
