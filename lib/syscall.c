@@ -179,7 +179,7 @@ int cb_syscall_number(const char *name)
 }
 
 /* The table of argument classes as a probe wants it: chains by call number. */
-void cb_argclass_rules(uint8_t first[CB_ARGCLASS_CALLS], struct cb_argrule rule[CB_ARGCLASS_MAX])
+void cb_argclass_rules(uint8_t *first, struct cb_argrule *rule)
 {
 	_Static_assert(CLASSES <= CB_ARGCLASS_MAX, "argument classes");
 	for (size_t i = CLASSES; i-- > 0;) { /* backwards, so that a chain is in the order of the table */

@@ -4,6 +4,25 @@ load lib
 setup() { require_bpf; require_docker; live_setup; }
 teardown() { live_teardown; }
 
+@test "docker: name, id, image in every row of both collectors, from the first exec of a container of a moment" {
+	local e=$BATS_TEST_TMPDIR/exec s=$BATS_TEST_TMPDIR/seq id
+	docker_up
+	collector_start "$e" cexecsnoop -j -c brief-1
+	collector_start "$s" ctop-syscalls -S -j -c brief-1
+	id=$(docker create --rm --network none --name brief-1 local/bb:1.0 execs 13)
+	docker start -a brief-1
+	wait_for has_rows "$e" 'action == "exit" and .["process.vpid"] == 1'
+	collector_stop "$e"
+	collector_stop "$s"
+	for f in "$e" "$s"; do
+		has_rows "$f" event 1
+		assert_rows "$f" "event and (ctr != \"brief-1\" or .[\"container.id\"] != \"$id\" or
+			.[\"container.image.name\"] != \"local/bb:1.0\" or .[\"container.runtime\"] != \"docker\" or
+			(.[\"container.image.id\"] | startswith(\"sha256:\") | not))" 0
+	done
+	assert_rows "$e" 'event and action == "start" and args[1:2] == ["child"]' 13
+}
+
 @test "docker exec is entered from outside; -c by id prefix, image, label; --exclude" {
 	local e=$BATS_TEST_TMPDIR/exec id
 	docker_up
