@@ -39,7 +39,7 @@ top_tic() {
 	[ "$(top_tic "$D/memory.svg")" = 3.0 ]
 	grep -q 'container.memory.usage_bytes, MB<' "$D/memory.svg"
 	cbplot -o "$D/both.png" --width=700 "$D/r.jsonl" container.cpu.time_ns container.memory.usage_bytes
-	[ "$(head -c 24 "$D/both.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d49484452000002bc0000020c ]
+	[ "$(head -c 24 "$D/both.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d49484452000002bc00000208 ]
 	cbplot --png <"$D/r.jsonl" - container.cpu.time_ns | head -c 4 | grep -q PNG
 }
 
