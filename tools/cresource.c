@@ -23,6 +23,8 @@ CB_SKEL(resource)
 #define MAX_CONTAINERS 8192
 /* Files of a container whose tasks did nothing are read this often: 1,000 that sleep cost next to nothing. */
 #define IDLE_NS 10000000000ULL
+/* What of its memory is anonymous the kernel sums up some time after it changed (mm/memcontrol.c FLUSH_TIME, 2 s). */
+#define SETTLE_NS 4000000000ULL
 /* What is left after the last interval is no interval: rates would mean nothing. The ends are told. */
 #define SLIVER_NS 5000000ULL
 
@@ -32,7 +34,7 @@ struct one {
 	struct cb_account *account;
 	struct cb_usage prev, now;	  /* as last told of, as last read */
 	struct resource_total told, total; /* the same */
-	uint64_t read_ns, gone_ns;
+	uint64_t read_ns, split_ns, moved_ns, gone_ns; /* moved: its memory was another than before */
 	bool read;  /* the cgroup's files, since the last row */
 	bool based; /* prev is of when the last row ended */
 	uint64_t memory, limit, anon, file; /* as last seen while it lived */
@@ -115,6 +117,7 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 	if (key && cb_wanted(run, &who)) {
 		o->account = cb_account_open(r->hiers, cb_run_cont(run, &who), t->pid, t->pidns);
 		read_account(o, true, t->opened_ns);
+		o->moved_ns = t->opened_ns;
 		o->prev = o->now;
 		o->based = t->known;
 	}
@@ -353,9 +356,19 @@ static int read_totals(struct cb_run *run, struct cresource *r, __u32 *ret)
 	return 0;
 }
 
-static bool busy(const struct one *o)
+/* Its files, as far as they can have changed. */
+static void read_changed(struct one *o, bool ended, uint64_t now)
 {
-	return o->total.use.runtime != o->told.use.runtime || o->total.memory_pages != o->told.memory_pages;
+	bool due = o->read_ns + IDLE_NS <= now, ran = o->total.use.runtime != o->told.use.runtime;
+
+	if (o->total.memory_pages != o->told.memory_pages || !o->total.memory_found)
+		o->moved_ns = now;
+	if (o->split_ns + IDLE_NS <= now || o->moved_ns + SETTLE_NS > now) {
+		o->split_ns = now;
+		read_account(o, true, now);
+	} else if (ended || ran || due) {
+		read_account(o, false, now);
+	}
 }
 
 static void add_row(struct cb_run *run, struct cresource *r, uint64_t key, const struct resource_total *t,
@@ -380,10 +393,7 @@ static void add_row(struct cb_run *run, struct cresource *r, uint64_t key, const
 	o->total = *t;
 	o->over = ended;
 	o->told_once = true;
-	if (ended || busy(o))
-		read_account(o, !ended, to);
-	else if (o->read_ns + IDLE_NS <= to)
-		read_account(o, false, to);
+	read_changed(o, ended, to);
 	row_make(r, o, ended, from, to);
 	o->told.memory_pages = t->memory_pages;
 	r->row[r->nrow++] = o;
@@ -413,6 +423,11 @@ static int by_field(const void *a, const void *b, void *arg)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
+static void sort_rows(struct cresource *r)
+{
+	qsort_r(r->row, r->nrow, sizeof(*r->row), by_field, (void *)r->sort);
+}
+
 /* The rows on the screen are of containers that may have ended: they go when the next interval is told. */
 static void drop_ended(struct cresource *r)
 {
@@ -433,7 +448,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 	err = read_totals(run, r, &n);
 	for (__u32 i = 0; !err && i < n; i++)
 		add_row(run, r, r->key[i], &r->total[i], from, to);
-	qsort_r(r->row, r->nrow, sizeof(*r->row), by_field, (void *)r->sort);
+	sort_rows(r);
 	for (size_t i = 0; !err && i < r->nrow; i++) {
 		struct one *o = r->row[i];
 
@@ -447,6 +462,23 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 }
 
 /* ---- the screen ---- */
+
+/* A numeric field by its name, or by the last parts of it. */
+static const struct cb_field *find_field(const char *name)
+{
+	const struct cb_schema *s = &cb_schema_resource;
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < s->nfields; i++) {
+		const char *full = s->field[i].name;
+		size_t n = strlen(full);
+
+		if (s->field[i].type != CB_STR && len <= n && !strcmp(full + n - len, name) &&
+		    (len == n || full[n - len - 1] == '.'))
+			return &s->field[i];
+	}
+	return NULL;
+}
 
 /* 999, 9.8K, 123M: five columns */
 static const char *human(double v, char *to)
@@ -491,22 +523,41 @@ static void screen_row(struct cb_run *run, const struct one *o, int width, FILE 
 static int screen(struct cb_run *run, FILE *out)
 {
 	struct cresource *r = cb_run_data(run);
-	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
+	struct winsize ws;
 	time_t now = time(NULL);
 	char clock[16], head[160];
 	double cpu = 0;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || !ws.ws_row || !ws.ws_col)
+		ws = (struct winsize){ .ws_row = 24, .ws_col = 80 }; /* a terminal that does not know */
 	for (size_t i = 0; i < r->nrow; i++)
 		cpu += r->row[i]->row.percent;
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
 	snprintf(head, sizeof(head), "%-20s %6s %6s %6s %5s %7s %7s %7s %7s %6s %6s %7s %7s", "CONTAINER", "CPU%", "WAIT%",
 		 "MEMORY", "OF%", "READ/S", "WRITE/S", "RX/S", "TX/S", "TASKS", "FDS", "FORKS/S", "EXECS/S");
-	fprintf(out, "\033[H\033[J%s  %zu containers, %.1f %% of a CPU in %.1f s\n\n%.*s\n", clock, r->nrow, cpu,
-		(r->to - r->from) / 1e9, ws.ws_col, head);
+	fprintf(out, "\033[H\033[J%s  %zu containers, %.1f %% of a CPU in %.1f s, by %s  (s sorts, p pauses, q ends)\n\n%.*s\n",
+		clock, r->nrow, cpu, (r->to - r->from) / 1e9, r->sort->name, ws.ws_col, head);
 	for (size_t i = 0; i < r->nrow && i + 4 < ws.ws_row; i++)
 		screen_row(run, r->row[i], ws.ws_col, out);
 	return fflush(out) ? -errno : 0;
+}
+
+/* s: by the next of the fields that the screen shows */
+static bool key(struct cb_run *run, int c)
+{
+	static const char *const shown[] = { "cpu.time_ns", "delay_ns", "usage_bytes", "read_bytes", "write_bytes", "rx_bytes",
+					     "tx_bytes", "tasks", "descriptors", "forks", "execs" };
+	struct cresource *r = cb_run_data(run);
+	size_t n = sizeof(shown) / sizeof(shown[0]), next = 0;
+
+	if (c != 's')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (find_field(shown[i]) == r->sort)
+			next = (i + 1) % n;
+	r->sort = find_field(shown[next]);
+	sort_rows(r);
+	return true;
 }
 
 /* ---- set-up ---- */
@@ -563,23 +614,6 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
-/* A numeric field by its name, or by the last parts of it. */
-static const struct cb_field *find_field(const char *name)
-{
-	const struct cb_schema *s = &cb_schema_resource;
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < s->nfields; i++) {
-		const char *full = s->field[i].name;
-		size_t n = strlen(full);
-
-		if (s->field[i].type != CB_STR && len <= n && !strcmp(full + n - len, name) &&
-		    (len == n || full[n - len - 1] == '.'))
-			return &s->field[i];
-	}
-	return NULL;
-}
-
 static int parse(struct cb_run *run, int key, char *arg)
 {
 	struct cresource *r = cb_run_data(run);
@@ -624,6 +658,7 @@ static const struct cb_tool cresource = {
 	.before = before,
 	.tick = tick,
 	.screen = screen,
+	.key = key,
 	.done = done,
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * resource [N [BUSY [SECONDS]]]: what cresource costs with N containers (1,000) of which BUSY (0) work a little, at
- * one reading a second: CPU time of the tool in its steady state, as a share of one CPU, without output (table to
- * /dev/null) and as JSON Lines.
+ * one reading a second: CPU time of the tool in its steady state, as a share of one CPU, with its rows as a table and
+ * as JSON Lines written to /dev/null.
  * A container here is a process in a pid, mount and network namespace and cgroups of its own.
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -85,6 +86,7 @@ static pid_t container(int i, bool busy)
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	join(i);
 	execl("/proc/self/exe", "resource", busy ? "work" : "sleep", NULL);
 	_exit(1);

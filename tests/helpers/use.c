@@ -48,11 +48,11 @@ static long cpu_ms(void)
 static void burn(long ms)
 {
 	long end = cpu_ms() + ms;
-	volatile unsigned long n = 0;
+	volatile int i;
 
 	while (cpu_ms() < end)
-		for (int i = 0; i < 100000; i++)
-			n += i;
+		for (i = 0; i < 100000; i++)
+			;
 }
 
 static void memory(long mb)
@@ -96,7 +96,7 @@ static void thread(void)
 static void transfer(const char *file, long mb, int out)
 {
 	int fd = open(file, (out ? O_WRONLY | O_CREAT : O_RDONLY) | O_DIRECT, 0600);
-	void *buf;
+	void *buf = NULL;
 
 	if (fd < 0 || posix_memalign(&buf, 4096, MB))
 		die(file);
