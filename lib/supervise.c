@@ -27,7 +27,7 @@
 #define SAME_NS (5 * SEC)      /* the same message of another collector is not repeated within */
 #define PAUSE_MIN (SEC / 4)
 #define PAUSE_MAX (60 * SEC)
-#define PATIENCE (10 * SEC)    /* to end after SIGTERM */
+#define PATIENCE (30 * SEC)    /* to end after SIGTERM */
 #define ANSWER_MS 10000	       /* to answer --dump=record */
 #define BUFFERED_NS SEC	       /* what a collector that dies may not have written yet is younger than this */
 
@@ -599,6 +599,8 @@ static int stop(struct cb_supervisor *s, int err)
 
 	s->stopping = true;
 	s->broken = err != 0;
+	if (s->ops->stopping)
+		s->ops->stopping(s);
 	signal_all(s, SIGTERM);
 	while (any_left(s)) {
 		if (until && now_ns() > until) {

@@ -35,6 +35,7 @@ struct cb_supervisor_ops {
 	int (*hangup)(struct cb_supervisor *s);	    /* SIGHUP; NULL: ends */
 	/* Worker i gave up with an error of its own, which stderr shows. Non-zero: nothing is to be gained by another start. */
 	int (*failed)(struct cb_supervisor *s, int i);
+	void (*stopping)(struct cb_supervisor *s);  /* before the workers are told to end; NULL: nothing to do */
 	int (*reaped)(struct cb_supervisor *s, pid_t pid, int status); /* a child that is no worker. 1: end */
 };
 
@@ -74,7 +75,7 @@ int cb_supervisor_find(struct cb_supervisor *s, const char *folder);
 void cb_supervisor_arg(struct cb_supervisor *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*
  * Runs the workers until a signal, the duration or a failure, then ends them: they get SIGTERM, so that their end
- * rows are written, and ten seconds. 0, or -errno with text (no text: it has been said). They end with the caller,
+ * rows are written, and half a minute. 0, or -errno with text (no text: it has been said). They end with the caller,
  * however that ends.
  */
 int cb_supervisor_run(struct cb_supervisor *s);

@@ -26,6 +26,16 @@ struct watcher {
 	bool ended;
 };
 
+/* 0: the reading ends, 1: the writing ones */
+static void close_ends(struct watcher *w, int end)
+{
+	for (int i = 0; w->pipe && i < w->s.nworker; i++) {
+		if (w->pipe[i][end] >= 0)
+			close(w->pipe[i][end]);
+		w->pipe[i][end] = -1;
+	}
+}
+
 /* ---- cdetect ---- */
 
 static void become_cdetect(struct watcher *w)
@@ -60,11 +70,14 @@ static int ready(struct cb_supervisor *s)
 		become_cdetect(w);
 	if (w->pid < 0)
 		return cb_fail(&s->err, -errno, "%s: cannot start: %s", w->cdetect, strerror(errno));
-	for (int i = 0; i < s->nworker; i++) {
-		close(w->pipe[i][0]);
-		w->pipe[i][0] = -1;
-	}
+	close_ends(w, 0);
 	return 0;
+}
+
+/* A collector that waits for room in a pipe which nobody will ever read could not end. */
+static void stopping(struct cb_supervisor *s)
+{
+	close_ends(s->data, 0);
 }
 
 static void note_end(struct watcher *w, int status)
@@ -111,16 +124,6 @@ static int make_pipes(struct watcher *w)
 	return 0;
 }
 
-static void close_pipes(struct watcher *w)
-{
-	for (int i = 0; w->pipe && i < w->s.nworker; i++)
-		for (int end = 0; end < 2; end++)
-			if (w->pipe[i][end] >= 0)
-				close(w->pipe[i][end]);
-	free(w->pipe);
-	w->pipe = NULL;
-}
-
 /* ---- life ---- */
 
 /* All collectors have ended: cdetect reads what is left, and the end. */
@@ -128,7 +131,10 @@ static void finish(struct watcher *w, bool failed)
 {
 	int status;
 
-	close_pipes(w);
+	close_ends(w, 0);
+	close_ends(w, 1);
+	free(w->pipe);
+	w->pipe = NULL;
 	if (!w->pid)
 		return;
 	if (failed)
@@ -257,7 +263,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct cb_supervisor_ops ops = { .start = begin, .ready = ready, .reaped = reaped };
+	static const struct cb_supervisor_ops ops = { .start = begin, .ready = ready, .stopping = stopping, .reaped = reaped };
 	const struct argp_child children[] = { { &cb_supervisor_argp, 0, NULL, 0 }, {} };
 	const struct argp argp = { options, parse, NULL,
 				   "Watches containers: every collector beside this program runs into cdetect, which prints "

@@ -51,6 +51,7 @@ supervisor_end() {
 	kill "-${1:-INT}" "$pid"
 	wait "$pid" || rc=$?
 	SUPERVISOR=
+	[ $rc = 0 ] || cat "$LOG"
 	return $rc
 }
 
