@@ -99,6 +99,12 @@ static void say(const struct cb_run *run, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+void cb_run_remark(const struct cb_run *run, const char *text)
+{
+	if (run->opt.verbose)
+		say(run, "%s", text);
+}
+
 /* libbpf's call-back has no context, and its messages are wanted only by -vv. */
 static int libbpf_silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
