@@ -167,20 +167,23 @@ static int read_tasks(struct cb_run *run, int fd)
 /* Calls fn for each record of the pass; life records or peeks. */
 static int each_task_record(struct cb_run *run, bool peeks)
 {
-	size_t at = 0;
+	struct cb_peek head;
 	int err = 0;
 
-	while (!err && at + sizeof(struct cb_peek) <= run->peeks.len) {
-		const struct cb_peek *p = (const void *)(run->peeks.s + at);
-
-		if (p->size < sizeof(*p) || p->size > run->peeks.len - at)
-			return cb_fail(&run->err, -EIO, "iterator over tasks: a record of %u bytes with %zu left", p->size,
+	for (size_t at = 0; !err && at + sizeof(head) <= run->peeks.len; at += head.size) {
+		memcpy(&head, run->peeks.s + at, sizeof(head));
+		if (head.size < sizeof(head) || head.size > run->peeks.len - at)
+			return cb_fail(&run->err, -EIO, "iterator over tasks: a record of %u bytes with %zu left", head.size,
 				       run->peeks.len - at);
-		if (p->what == LIFE_PEEK && peeks)
-			err = take_record(run, p + 1, p->size - sizeof(*p), true);
-		else if (p->what != LIFE_PEEK && !peeks)
-			take_life(run, (const void *)p, p->size);
-		at += p->size;
+		if ((head.what == LIFE_PEEK) != peeks)
+			continue;
+		/* records are of any length, one right behind the other */
+		cb_buf_reset(&run->one);
+		cb_buf_put(&run->one, run->peeks.s + at, head.size);
+		if (peeks)
+			err = take_record(run, run->one.s + sizeof(head), head.size - sizeof(head), true);
+		else
+			take_life(run, (const void *)run->one.s, head.size);
 	}
 	return err;
 }
@@ -328,6 +331,7 @@ void cb_probe_free(struct cb_run *run)
 	ring_buffer__free(run->lives);
 	ring_buffer__free(run->events);
 	cb_buf_free(&run->peeks);
+	cb_buf_free(&run->one);
 	for (size_t i = 0; i < run->nattach; i++)
 		free(run->attach[i].tracepoint);
 	free(run->attach);

@@ -125,7 +125,7 @@ struct cb_run {
 	} *attach;
 	size_t nattach;
 	int epoll, signals, unwanted; /* unwanted: map */
-	struct cb_buf peeks;
+	struct cb_buf peeks, one; /* of the iterator: all, and one of it at an address fit for it */
 	uint64_t lost_before; /* what was lost since the last row */
 	uint64_t sent, filtered, residual; /* residual: seen by a peek, not yet counted by the kernel */
 	uint64_t made;			/* rows of the tool's own making */
