@@ -23,6 +23,7 @@ teardown() {
 
 # supervise PROGRAM ARGS...: starts it, returns when all collectors are attached
 supervise() {
+	rm -f "$LOG" # of the one before
 	env --default-signal=INT "$@" >"$BATS_TEST_TMPDIR/out" 2>"$LOG" </dev/null 3>&- 4>&- &
 	SUPERVISOR=$!
 	# all attach at once, which takes its time on a busy machine
