@@ -120,7 +120,6 @@ static int open_signals(struct cb_run *run)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	run->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	run->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -449,6 +448,7 @@ int cb_main_data(const struct cb_tool *tool, void *data, int argc, char **argv)
 	if (run.opt.verbose < 2)
 		libbpf_set_print(libbpf_silent);
 	cb_clock_sync();
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is told by write(2) */
 	run.who = cb_who_new();
 	return end(&run, run.opt.replay ? cb_replay(&run) : live(&run));
 }

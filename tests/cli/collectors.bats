@@ -114,3 +114,13 @@ long_options() {
 		done <examples
 	done
 }
+
+@test "a reader that goes away ends a replay quietly" {
+	local f=$BATS_TEST_TMPDIR/r.jsonl
+	for _ in $(seq 20011); do
+		echo '{"event.dataset":"cbtools.exec","event.kind":"event","event.action":"start","@timestamp":"2026-01-02T03:04:05.000000006Z","process.pid":7}'
+	done >"$f"
+	run -0 --separate-stderr bash -c 'cexecsnoop -a -j -r "$1" | head -n 1 >/dev/null; echo ${PIPESTATUS[0]}' - "$f"
+	[ "$output" = 0 ]
+	[ -z "$stderr" ]
+}
