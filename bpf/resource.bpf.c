@@ -225,6 +225,24 @@ static __always_inline void resource_exit(struct cb_state *s, struct task_struct
 		tell_gone(s, e);
 }
 
+/*
+ * A task's sums are brought up to date when it leaves the CPU, so one that ends is short of up to a tick: all that
+ * most commands of a script use. When it is freed the rest is there (where the state is: 5.11).
+ */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(resource_free, struct task_struct *t)
+{
+	struct cb_state *s = cb_state_of(t);
+	struct resource_total *e;
+
+	if (!s || !s->ready || (s->h.flags & CB_F_DROP))
+		return 0;
+	e = total_of(s->h.cont);
+	if (e)
+		account(e, s, t);
+	return 0;
+}
+
 static __always_inline __u32 ones(__u64 w)
 {
 	w -= (w >> 1) & 0x5555555555555555ULL;

@@ -37,6 +37,7 @@ struct one {
 	uint64_t read_ns, split_ns, moved_ns, gone_ns; /* moved: its memory was another than before */
 	bool read;  /* the cgroup's files, since the last row */
 	bool based; /* prev is of when the last row ended */
+	bool cpu_by_tasks;
 	uint64_t memory, limit, anon, file; /* as last seen while it lived */
 	uint64_t proc_anon, proc_file;	  /* of its processes, in this pass */
 	bool memory_seen;
@@ -102,8 +103,8 @@ static void read_account(struct one *o, bool split, uint64_t now)
 }
 
 /*
- * Of a container that begins, the tasks' own sums serve until the end of the interval: its cgroup has counted the
- * runtime that made it as well.
+ * Its cgroup has counted the runtime that made the container as well, so one that begins is told of from here, or by
+ * its tasks' own sums, whichever saw more.
  */
 static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t key, const struct resource_total *t,
 			    const struct cb_head *head)
@@ -206,14 +207,16 @@ static void row_cpu(struct one *o)
 	uint64_t system = since(is->stime, &was->stime);
 
 	row->delay_ns = since(is->delay, &was->delay);
-	if (o->read && o->based) {
+	if (o->read) {
 		row->cpu_ns = since(o->now.cpu_ns, &o->prev.cpu_ns);
 		row->user_ns = since(o->now.user_ns, &o->prev.user_ns);
 		row->system_ns = since(o->now.system_ns, &o->prev.system_ns);
-	} else {
+	}
+	o->cpu_by_tasks = !o->read || (!o->based && row->cpu_ns < runtime);
+	if (o->cpu_by_tasks) {
 		/* the two are samples by the clock tick: they share what was measured */
 		row->cpu_ns = runtime;
-		row->system_ns = user + system ? (uint64_t)((double)runtime * system / (user + system)) : 0;
+		row->system_ns = user + system ? (__u64)((double)runtime * system / (user + system)) : 0;
 		row->user_ns = runtime - row->system_ns;
 	}
 	row->throttled = since(o->now.throttled, &o->prev.throttled);
@@ -296,7 +299,7 @@ static void row_source(const struct cresource *r, struct one *o)
 	else if ((!o->key || (o->account && cb_account_host_net(o->account))) && r->sockets)
 		net = "sockets";
 	snprintf(o->row.source, sizeof(o->row.source), "cpu:%s memory:%s disk:%s network:%s",
-		 o->now.has_cpu && o->based ? "cgroup" : "tasks", o->memory_seen ? "cgroup" : "tasks",
+		 o->now.has_cpu && !(o->cpu_by_tasks && o->row.cpu_ns) ? "cgroup" : "tasks", o->memory_seen ? "cgroup" : "tasks",
 		 o->now.has_disk && o->based ? "cgroup" : "tasks", net);
 }
 

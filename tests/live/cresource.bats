@@ -37,7 +37,21 @@ cpu_ns_of() {
 	fi
 }
 
+# Of this run, so that two at a time do not meet
+NET=10.203.$(($$ % 250))
+PORT=$((20000 + $$ % 10000 * 2))
+
+# sink PORT NAME [PREFIX...]: in the background, until the test ends
+sink() {
+	local port=$1 out=$BATS_TEST_TMPDIR/$2
+	shift 2
+	"$@" "$HELPERS/use" sink "$port" >"$out" 3>&- 4>&- &
+	echo $! >>"$BATS_TEST_TMPDIR/sinks"
+	wait_for grep -q listening "$out"
+}
+
 cleanup_net() {
+	[ ! -e "$BATS_TEST_TMPDIR/sinks" ] || xargs kill -KILL <"$BATS_TEST_TMPDIR/sinks" 2>/dev/null || true
 	[ ! -e "$BATS_TEST_TMPDIR/netns" ] || ip netns del "$(cat "$BATS_TEST_TMPDIR/netns")"
 }
 
@@ -121,11 +135,10 @@ cleanup_net() {
 	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
 	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
 	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
-	ip addr add 10.203.117.1/30 dev "cbt$$" && ip link set "cbt$$" up
-	ip -n "$ns" addr add 10.203.117.2/30 dev eth0 && ip -n "$ns" link set eth0 up && ip -n "$ns" link set lo up
-	ctr_start net --netns "/run/netns/$ns" use wait /tmp/go send 10.203.117.1 7117 1000003 hold
-	"$HELPERS/use" sink 7117 >"$BATS_TEST_TMPDIR/sink" 3>&- 4>&- &
-	wait_for grep -q listening "$BATS_TEST_TMPDIR/sink"
+	ip addr add $NET.1/30 dev "cbt$$" && ip link set "cbt$$" up
+	ip -n "$ns" addr add $NET.2/30 dev eth0 && ip -n "$ns" link set eth0 up && ip -n "$ns" link set lo up
+	ctr_start net --netns "/run/netns/$ns" use wait /tmp/go send $NET.1 $PORT 1000003 hold
+	sink $PORT sink
 	collector_start "$out" cresource -j -c "$id" -i 200ms
 	a=$(awk '$1 == "eth0:" { print $2, $3, $10, $11 }' "/proc/$(ctr_pid net)/net/dev")
 	touch "$CTR_DIR/net/rootfs/tmp/go"
@@ -151,14 +164,12 @@ cleanup_net() {
 	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
 	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
 	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
-	ip addr add 10.203.118.1/30 dev "cbt$$" && ip link set "cbt$$" up
-	ip -n "$ns" addr add 10.203.118.2/30 dev eth0 && ip -n "$ns" link set eth0 up
-	ip netns exec "$ns" "$HELPERS/use" sink 7118 >"$BATS_TEST_TMPDIR/sink" 3>&- 4>&- &
-	"$HELPERS/use" sink 7119 >"$BATS_TEST_TMPDIR/loop" 3>&- 4>&- &
-	wait_for grep -q listening "$BATS_TEST_TMPDIR/sink"
-	wait_for grep -q listening "$BATS_TEST_TMPDIR/loop"
+	ip addr add $NET.5/30 dev "cbt$$" && ip link set "cbt$$" up
+	ip -n "$ns" addr add $NET.6/30 dev eth0 && ip -n "$ns" link set eth0 up
+	sink $PORT sink ip netns exec "$ns"
+	sink $((PORT + 1)) loop
 	collector_start "$out" cresource -j -c "$id" -i 200ms
-	ctr_start host --netns /proc/self/ns/net use send 10.203.118.2 7118 1000003 send 127.0.0.1 7119 500009 hold
+	ctr_start host --netns /proc/self/ns/net use send $NET.6 $PORT 1000003 send 127.0.0.1 $((PORT + 1)) 500009 hold
 	wait_for grep -q 'got 1000003' "$BATS_TEST_TMPDIR/sink"
 	wait_for grep -q 'got 500009' "$BATS_TEST_TMPDIR/loop"
 	collector_stop "$out"
@@ -217,7 +228,7 @@ cleanup_net() {
 	assert_rows "$out" "event and ctr == \"$id\" and action == \"end\" and .[\"event.duration_ns\"] < 2000000000" 1
 	[ "$(sum "$out" process.forks "ctr == \"$id\"")" = 7 ]
 	[ "$(sum "$out" process.execs "ctr == \"$id\"")" = 1 ]
-	[ "$(sum "$out" cpu.time_ns "ctr == \"$id\"")" -ge 101000000 ]
+	[ "$(sum "$out" cpu.time_ns "ctr == \"$id\"")" -ge 97000000 ]
 	[ "$(sum "$out" cpu.time_ns "ctr == \"$id\"")" -le 1000000000 ]
 }
 
@@ -236,6 +247,25 @@ cleanup_net() {
 	collector_stop "$out"
 	[ "$(sum "$out" process.forks true)" = 28 ]
 	[ "$(last "$out" tasks true)" = 1 ]
+}
+
+@test "without a cgroup of its own: short processes, memory and disk by its tasks" {
+	local out=$BATS_TEST_TMPDIR/rows pid used
+	collector_start "$out" cresource -j -i 200ms
+	unshare --pid --mount --fork "$HELPERS/use" exec 211 memory 37 hold >"$BATS_TEST_TMPDIR/said" 3>&- 4>&- &
+	echo $! >"$BATS_TEST_TMPDIR/sinks"
+	wait_for grep -q 'done memory' "$BATS_TEST_TMPDIR/said"
+	pid=$(pgrep -P $!)
+	echo "$pid" >>"$BATS_TEST_TMPDIR/sinks"
+	wait_for has_rows "$out" "event and ctr == \"pid:$pid\" and .[\"container.memory.anon_bytes\"] >= 37 * 1048576"
+	# its own and its children's, of which the kernel keeps the account
+	used=$(awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($14 + $15 + $16 + $17) * 1e9 / hz }' "/proc/$pid/stat")
+	collector_stop "$out"
+	near "$(sum "$out" cpu.time_ns "ctr == \"pid:$pid\"")" "$used" 10 40000000
+	[ "$(sum "$out" process.execs "ctr == \"pid:$pid\"")" = 212 ]
+	near "$(last "$out" memory.anon_bytes "ctr == \"pid:$pid\"")" $((37 * 1048576)) 5 1048576
+	has_rows "$out" "event and ctr == \"pid:$pid\" and .[\"container.resource.source\"] == \"cpu:tasks memory:tasks disk:tasks network:sockets\"
+		or .[\"container.resource.source\"] == \"cpu:tasks memory:tasks disk:tasks network:none\""
 }
 
 @test "a busy host shows nothing" {
