@@ -144,6 +144,7 @@ struct cb_skel {
 	static const struct cb_skel id##_skel = { id##_skel_open, id##_skel_load, id##_skel_destroy, id##_skel_object };
 
 struct cb_run;
+struct cb_cont; /* container.h */
 
 struct cb_tool {
 	const char *name;
@@ -163,6 +164,7 @@ struct cb_tool {
 	void (*start)(struct cb_run *run);		/* options are read */
 	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
 	int (*begun)(struct cb_run *run);		/* once: attached, and the tasks that run already are known */
+	void (*container)(struct cb_run *run, const struct cb_cont *c); /* became known: at its first program, if all is well */
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
 	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */

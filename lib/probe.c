@@ -63,8 +63,11 @@ static void take_life(struct cb_run *run, const struct cb_life *l, size_t len)
 {
 	struct cb_cont *c = cb_who_life(run->who, l, len);
 
-	if (c)
-		mark_unwanted(c, run);
+	if (!c)
+		return;
+	mark_unwanted(c, run);
+	if (run->tool->container)
+		run->tool->container(run, c);
 }
 
 /* Names come late or change, and with them what is wanted. */
