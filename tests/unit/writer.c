@@ -223,7 +223,7 @@ static void test_meta(void **state)
 	p = strchr(s, '\n') + 1;
 	assert_string_equal(p,
 		"{\"event.dataset\":\"cbtools.exec\",\"event.kind\":\"heartbeat\",\"@timestamp\":\"2026-11-24T15:50:54.123456789Z\","
-		"\"event.seen\":3,\"event.sent\":0}\n"
+		"\"event.lost\":0,\"event.seen\":3,\"event.sent\":0}\n"
 		"{\"event.dataset\":\"cbtools.exec\",\"event.kind\":\"gap\",\"@timestamp\":\"2026-11-24T15:50:54.123456789Z\","
 		"\"event.lost\":7}\n"
 		"{\"event.dataset\":\"cbtools.exec\",\"event.kind\":\"end\",\"@timestamp\":\"2026-11-24T15:50:54.123456789Z\","
@@ -232,7 +232,7 @@ static void test_meta(void **state)
 	s = rows_of(CB_CSV, &cb_schema_exec, "event.lost,event.seen", make_meta);
 	assert_string_equal(s, "event.dataset,event.kind,@timestamp,event.lost,event.seen\n"
 			       "cbtools.exec,schema,2026-11-24T15:50:54.123456789Z,,\n"
-			       "cbtools.exec,heartbeat,2026-11-24T15:50:54.123456789Z,,3\n"
+			       "cbtools.exec,heartbeat,2026-11-24T15:50:54.123456789Z,0,3\n"
 			       "cbtools.exec,gap,2026-11-24T15:50:54.123456789Z,7,\n"
 			       "cbtools.exec,end,2026-11-24T15:50:54.123456789Z,7,3\n");
 	free(s);
