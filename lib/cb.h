@@ -104,6 +104,8 @@ const struct cb_schema *cb_schema_find(const char *name_or_dataset);
 
 /* ---- man pages: sections in man(7), from the tables ---- */
 void cb_man_options(const struct argp_option *all, FILE *to);
+/* OPTIONS, those of a child of argp too (may be NULL), and EXAMPLES of a program that is no collector */
+void cb_man_program(const struct argp_option *own, const struct argp *child, const char *examples, FILE *to);
 void cb_man_fields(const struct cb_schema *s, FILE *to);
 void cb_man_common(FILE *to);
 void cb_man_examples(const char *lines, FILE *to);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Sections of a man page from the tables that the program itself runs by: they cannot disagree. */
 #include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
 #include "cb.h"
 
 /* A leading dot or quote and every backslash and hyphen want care. */
@@ -53,6 +55,28 @@ void cb_man_options(const struct argp_option *all, FILE *to)
 				option(o, to);
 	fputs(".TP\n.B \\-?, \\-\\-help\nA list of the options.\n", to);
 	fputs(".TP\n.B \\-\\-usage\nThe options in short.\n.TP\n.B \\-V, \\-\\-version\nThe version.\n", to);
+}
+
+static size_t count(const struct argp_option *o)
+{
+	size_t n = 0;
+
+	while (o && !is_last(&o[n]))
+		n++;
+	return n;
+}
+
+void cb_man_program(const struct argp_option *own, const struct argp *child, const char *examples, FILE *to)
+{
+	size_t nown = count(own), nchild = count(child ? child->options : NULL);
+	struct argp_option *all = cb_xalloc((nown + nchild + 1) * sizeof(*all));
+
+	memcpy(all, own, nown * sizeof(*all));
+	if (nchild)
+		memcpy(all + nown, child->options, nchild * sizeof(*all));
+	cb_man_options(all, to);
+	cb_man_examples(examples, to);
+	free(all);
 }
 
 static void fields(const struct cb_field *f, size_t n, FILE *to)

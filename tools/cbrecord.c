@@ -375,13 +375,19 @@ static int record(struct recorder *r)
 
 /* ---- options ---- */
 
-enum { KEY_MAX = 0x300, KEY_ROTATE };
+enum { KEY_MAX = 0x300, KEY_ROTATE, KEY_DUMP };
+
+#define EXAMPLES \
+	"cbrecord -d 2h /var/lib/cbtools/rec            two hours\n" \
+	"cbrecord --max-bytes=20G /var/lib/cbtools/rec  until ended, the newest 20 GB\n" \
+	"cbrecord -c web --rotate=10m rec/              one container, files of 10 min\n"
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Files:", 2 },
 	{ "rotate", KEY_ROTATE, "SIZE|TIME", 0,
 	  "a new file at this size (64M) or age (1h); may be given for both. The usual: 64M and 1h", 2 },
 	{ "max-bytes", KEY_MAX, "SIZE", 0, "remove the oldest files when all have more than SIZE (500M, 20G); the usual: never", 2 },
+	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 2 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -433,6 +439,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!parse_size(arg, &r->max_bytes) || r->max_bytes < 16 * SIZE_MIN)
 			argp_error(state, "--max-bytes: expected a size such as 500M or 20G, 64K or more, got \"%s\"", arg);
 		break;
+	case KEY_DUMP:
+		cb_man_program(options, &cb_supervisor_argp, EXAMPLES, stdout);
+		exit(0);
 	case ARGP_KEY_ARG:
 		if (r->path)
 			argp_error(state, "one folder is expected, got \"%s\" as well", arg);
@@ -458,9 +467,7 @@ int main(int argc, char **argv)
 				   "Records what containers do: every collector beside this program writes into the folder DIR, "
 				   "in files that begin anew by size and age.\v"
 				   "SIGHUP begins new files; SIGINT and SIGTERM end the recording.\n\n"
-				   "Examples:\n"
-				   "cbrecord -d 2h /var/lib/cbtools/rec            two hours\n"
-				   "cbrecord --max-bytes=20G /var/lib/cbtools/rec  until it is ended, the newest 20 GB\n",
+				   "Examples:\n" EXAMPLES,
 				   children, NULL, NULL };
 	struct recorder r = { .s = { .name = "cbrecord", .ops = &ops }, .dir = -1 };
 	int err;

@@ -181,7 +181,12 @@ static int watch(struct watcher *w)
 
 /* ---- options ---- */
 
-enum { KEY_CSV = 0x300, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES };
+enum { KEY_CSV = 0x300, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_DUMP };
+
+#define EXAMPLES \
+	"cbwatch -m web.db                  alarms as a table\n" \
+	"cbwatch -m web.db -j -d 1h         an hour, as JSON Lines\n" \
+	"cbwatch -m web.db -w seen.zst      and what was judged, recorded\n"
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What cdetect gets:", 2 },
@@ -195,6 +200,7 @@ static const struct argp_option options[] = {
 	{ "fields", KEY_FIELDS, "LIST", 0, "these fields, comma-separated; +x,-y changes the usual ones; help lists them", 2 },
 	{ "scores", KEY_SCORES, NULL, 0, "no alarms: how surprising each process was, at the end", 2 },
 	{ "strict", KEY_STRICT, NULL, 0, "end at the first bad row", 2 },
+	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 2 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -254,6 +260,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!strcmp(arg, "help"))
 			show_fields(state);
 		break;
+	case KEY_DUMP:
+		cb_man_program(options, &cb_supervisor_argp, EXAMPLES, stdout);
+		exit(0);
 	case 'm':
 		w->model = true;
 		break;
@@ -269,10 +278,7 @@ int main(int argc, char **argv)
 				   "Watches containers: every collector beside this program runs into cdetect, which prints "
 				   "alarms as they happen.\v"
 				   "Ends with the exit status of cdetect.\n\n"
-				   "Examples:\n"
-				   "cbwatch -m web.db                  alarms as a table\n"
-				   "cbwatch -m web.db -j -d 1h         an hour, as JSON Lines\n"
-				   "cbwatch -m web.db -w seen.zst      and what was judged, recorded\n",
+				   "Examples:\n" EXAMPLES,
 				   children, NULL, NULL };
 	struct watcher w = { .s = { .name = "cbwatch", .ops = &ops } };
 	int ret;

@@ -136,8 +136,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_REASON: c->a.reason = arg; use(c, 'r'); break;
 	case KEY_EXPIRES: c->a.allow.expires = parse_day(state, arg); use(c, 'e'); break;
 	case KEY_DUMP:
-		cb_man_options(options, stdout);
-		cb_man_examples(EXAMPLES, stdout);
+		cb_man_program(options, NULL, EXAMPLES, stdout);
 		exit(0);
 	case ARGP_KEY_ARG: positional(c, arg, state); break;
 	case ARGP_KEY_END: finish(c, state); break;

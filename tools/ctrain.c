@@ -99,8 +99,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		t->confirm[t->nconfirm++] = arg;
 		break;
 	case KEY_DUMP:
-		cb_man_options(options, stdout);
-		cb_man_examples(EXAMPLES, stdout);
+		cb_man_program(options, NULL, EXAMPLES, stdout);
 		exit(0);
 	case ARGP_KEY_ARGS:
 		t->input = state->argv + state->next;
