@@ -23,7 +23,7 @@ volatile __u32 turn = 0;
 __u32 used[2] = {};
 
 #define CB_STATE_DATA                                                                                                  \
-	__u64 program; /* the file it runs, 0: not looked at yet */                                                    \
+	__u64 who;     /* container and program, 0: not looked at yet */                                               \
 	__u32 partly;  /* FILE_32BIT when that was told */
 
 struct cb_state;
@@ -46,8 +46,8 @@ _Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a not
 #define FMODE_CREATED 0x100000
 #define AT_FDCWD -100
 #define AT_REMOVEDIR 0x200
+#define O_CREAT 0100
 #define O_TRUNC 01000
-#define O_APPEND 02000
 #define PROT_WRITE 2
 #define PROT_EXEC 4
 #define MAP_SHARED 1
@@ -208,19 +208,25 @@ __noinline int walk_fs(__u64 entry)
 
 /* ---- the caller ---- */
 
-static __always_inline struct file *file_of(int fd)
+/*
+ * The file of a descriptor. The table of files is an array of pointers, which only a helper can read; where casts are
+ * allowed an element is read as a structure that is one pointer.
+ */
+static __always_inline struct file *file_of(struct task_struct *t, __u32 fd)
 {
 	struct fdtable *table;
 	struct file **all, *f = NULL;
 
 	if (cb_storage) {
-		table = bpf_get_current_task_btf()->files->fdt;
-		if ((__u32)fd >= table->max_fds)
+		table = t->files->fdt;
+		if (fd >= table->max_fds)
 			return NULL;
 		all = table->fd;
+		if (cast)
+			return (void *)CAST(&all[fd], llist_head)->first;
 	} else {
 		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
-		if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
+		if (fd >= BPF_CORE_READ(table, max_fds))
 			return NULL;
 		all = BPF_CORE_READ(table, fd);
 	}
@@ -235,12 +241,12 @@ static __always_inline struct file *file_of(int fd)
  * Of the call that returns. Older kernels have them in the first word of the call's record, which the verifier keeps
  * programs from (perf_call_bpf_exit); newer ones have others there.
  */
-static __always_inline struct pt_regs *regs_of(void *ctx)
+static __always_inline struct pt_regs *regs_of(struct task_struct *t, void *ctx)
 {
 	struct pt_regs *regs = NULL;
 
 	if (TASK_REGS)
-		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		return (void *)bpf_task_pt_regs(t);
 	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	return regs;
 }
@@ -279,16 +285,14 @@ static __always_inline __u32 number(struct pt_regs *regs, __u32 n)
 }
 
 /* Programs are told apart by the file they run; sessions from outside are others than the container's own. */
-static __always_inline __u64 program_of(struct cb_state *s)
+static __noinline __u64 who(struct cb_state *s)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
-	struct inode *in;
+	struct inode *in = BPF_CORE_READ(t, mm, exe_file, f_inode);
 
-	if (!s->program) {
-		in = BPF_CORE_READ(t, mm, exe_file, f_inode);
-		s->program = mix(BPF_CORE_READ(in, i_ino), BPF_CORE_READ(in, i_sb, s_dev)) | 1;
-	}
-	return s->program ^ ((s->h.flags & CB_F_ENTERED) << 1);
+	s->who = mix(mix(s->h.cont, BPF_CORE_READ(in, i_ino)), BPF_CORE_READ(in, i_sb, s_dev)) << 2 | 1;
+	s->who |= s->h.flags & CB_F_ENTERED ? 2 : 0;
+	return s->who;
 }
 
 /* ---- counting ---- */
@@ -310,7 +314,7 @@ static __always_inline bool admit(__u64 cont, __u32 now)
 	if (have && have->turn == now)
 		n = have->n;
 	if (n >= FILE_SMALL) {
-		if (n >= FILE_TABLE / 2 || used[now & 1] >= FILE_TABLE / 4 * 3)
+		if (!every && (n >= FILE_TABLE / 2 || used[now & 1] >= FILE_TABLE / 4 * 3))
 			return false;
 		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > ring_size / 4 * 3)
 			return false;
@@ -324,65 +328,67 @@ static __always_inline bool admit(__u64 cont, __u32 now)
 	return true;
 }
 
-static __always_inline void lose(struct cb_stats *st)
-{
-	st->lost++;
-	st->pending++;
-}
-
-static __always_inline struct file_count *make(struct file_key *k, __u32 now, struct cb_stats *st)
+static __always_inline struct file_count *make(struct file_key *k, __u64 cont, __u32 now)
 {
 	struct room *r = get_room();
 	struct file_count c = {};
 	long err;
 
-	if (!r || !admit(k->cont, now)) {
-		lose(st);
+	if (!r || !admit(cont, now))
 		return NULL;
-	}
 	c.id = ++r->seq << 12 | bpf_get_smp_processor_id();
 	err = now & 1 ? bpf_map_update_elem(&counts1, k, &c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, &c, BPF_NOEXIST);
 	if (!err)
 		__sync_fetch_and_add(&used[now & 1], 1);
-	else if (err != -17 /* EEXIST: another CPU was faster */) {
-		lose(st);
+	else if (err != -17 /* EEXIST: another CPU was faster */)
 		return NULL;
-	}
 	return find(now, k);
 }
 
-/*
- * Counts it. True: a note must be made, with ret the counter it belongs to (NULL with --every).
- */
-static __always_inline bool first(struct file_key *k, __u64 bytes, __u32 flags, struct file_count **ret)
+static __always_inline void add(struct file_count *c, __u64 bytes, __u32 flags)
 {
-	struct cb_stats *st = cb_stat();
-	struct file_count *c;
-	__u32 now = turn;
-
-	*ret = NULL;
-	if (!st)
-		return false;
-	if (every) {
-		if (admit(k->cont, now))
-			return true;
-		st->seen++;
-		lose(st);
-		return false;
-	}
-	st->seen++;
-	c = find(now, k);
-	if (!c)
-		c = make(k, now, st);
-	if (!c)
-		return false;
 	__sync_fetch_and_add(&c->count, 1);
 	if (bytes)
 		__sync_fetch_and_add(&c->bytes, bytes);
 	if ((c->flags | flags) != c->flags)
 		c->flags |= flags;
-	*ret = c;
-	return !c->told;
+}
+
+/* Has it been told of already? Then it is counted, and that is all. */
+static __always_inline bool again(struct file_key *k, __u64 bytes, __u32 flags)
+{
+	struct file_count *c;
+
+	if (every)
+		return false;
+	c = find(turn, k);
+	if (!c || c->told != FILE_TOLD)
+		return false;
+	add(c, bytes, flags);
+	return true;
+}
+
+/* If not: true when a note must be made, with ret the counter it belongs to (NULL: none counts). */
+static __always_inline bool first(struct file_key *k, __u64 cont, __u64 bytes, __u32 flags, struct file_count **ret)
+{
+	struct cb_stats *st = cb_stat();
+	struct file_count *c = NULL;
+	__u32 now = turn;
+
+	*ret = NULL;
+	if (!st)
+		return false;
+	if (every ? admit(cont, now) : (c = find(now, k)) || (c = make(k, cont, now))) {
+		if (c)
+			add(c, bytes, flags);
+		*ret = c;
+		return true;
+	}
+	/* what is counted user space adds to what was seen */
+	st->seen++;
+	st->lost++;
+	st->pending++;
+	return false;
 }
 
 /* ---- notes ---- */
@@ -410,19 +416,20 @@ static __always_inline void send(struct file_note *n, struct file_count *c)
 	__u32 size = __builtin_offsetof(struct file_note, data) + (*(volatile __u32 *)&n->len & (FILE_DATA - 1));
 	struct cb_stats *st = cb_stat();
 
-	if (!st)
-		return;
 	if (!c) {
 		cb_send(n, size, 1, cb_wake(ring_size));
 		return;
 	}
 	n->id = c->id;
+	/* what cannot be sent the counter keeps, and the next time it is tried again */
 	if (!cb_send(n, size, 0, cb_wake(ring_size))) {
-		c->told = 1;
-		return;
+		if (c->told == FILE_MISSED && st)
+			st->lost--;
+		c->told = FILE_TOLD;
+	} else if (!c->told && st) {
+		c->told = FILE_MISSED;
+		st->lost++;
 	}
-	/* the counter keeps it, and the next time it is tried again: lost it is if there is none */
-	st->lost++;
 }
 
 /* In whose mounts the file lies, if not in the caller's own. */
@@ -478,34 +485,69 @@ static __always_inline struct place place_of(struct file *f)
 	return (struct place){ path.dentry, path.mnt };
 }
 
-static __always_inline int opened(struct cb_state *s, struct file *f, __u8 op, __u32 how, __u32 error, __u32 num1, __u32 num2,
-				  __u64 bytes)
+/* what: operation, how << 8, error << 32 */
+static __always_inline void key_of(struct file_key *k, struct cb_state *s, struct file *f, __u64 what)
 {
-	struct place p = place_of(f);
-	struct file_key k = { .cont = s->h.cont, .error = error };
+	k->who = s->who ? s->who : who(s);
+	k->what = what;
+	if (cast) {
+		struct file *p = CAST(f, file);
+
+		k->a = (__u64)p->f_path.dentry;
+		k->b = (__u64)p->f_path.mnt;
+		k->c = CAST(k->a, dentry)->d_name.hash_len;
+	} else {
+		struct place p = place_of(f);
+		struct dentry *d = p.d;
+
+		k->a = (__u64)d;
+		k->b = (__u64)p.vm;
+		k->c = BPF_CORE_READ(d, d_name.hash_len);
+	}
+}
+
+/* The first time. A function of its own, so that what is done each time stays together in the cache. */
+__noinline int opened_first(__u32 fd, __u64 what, __u64 nums, __u64 bytes)
+{
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
+	struct file_key k = {};
 	struct file_count *c;
 	struct file_note *n;
+	struct place p;
+	struct file *f;
 
-	k.program = program_of(s);
-	k.a = (__u64)p.d;
-	k.b = (__u64)p.vm;
-	k.c = (__u64)GET(f, file, f_inode);
-	k.d = GET(p.d, dentry, d_name.hash_len);
-	k.what = op | how << 8;
-	if (!first(&k, bytes, num1, &c))
+	if (!s)
 		return 0;
-	n = begin(s, op, error);
+	f = file_of(t, fd);
+	if (!f)
+		return 0;
+	key_of(&k, s, f, what);
+	if (!first(&k, s->h.cont, bytes, nums, &c))
+		return 0;
+	n = begin(s, what, what >> 32);
 	if (!n)
 		return 0;
-	n->num[0] = num1;
-	n->num[1] = num2;
+	n->num[0] = nums;
+	n->num[1] = nums >> 32;
 	n->bytes = bytes;
+	p = place_of(f);
 	about(n, f, p.d, p.vm);
 	n->names[0] = walk((__u64)p.d, (__u64)p.vm);
 	if (fs_paths)
 		n->fsnames = walk_fs((__u64)p.d);
 	send(n, c);
 	return 0;
+}
+
+static __always_inline int opened(struct cb_state *s, struct file *f, __u32 fd, __u64 what, __u32 num1, __u32 num2, __u64 bytes)
+{
+	struct file_key k;
+
+	key_of(&k, s, f, what);
+	if (again(&k, bytes, num1))
+		return 0;
+	return opened_first(fd, what, num1 | (__u64)num2 << 32, bytes);
 }
 
 /* ---- a name ---- */
@@ -529,9 +571,9 @@ __noinline __u64 hash_asked(__u32 len)
 }
 
 /* Where a name begins: nowhere when it is absolute. */
-static __always_inline struct place base_of(struct pt_regs *regs, __u32 dir, char first_char)
+static __always_inline struct place base_of(struct task_struct *t, struct pt_regs *regs, __u32 dir, char first_char)
 {
-	struct task_struct *t = (void *)bpf_get_current_task();
+	struct task_struct *k = (void *)bpf_get_current_task();
 	struct place p = {};
 	struct file *f;
 	int fd = AT_FDCWD;
@@ -541,15 +583,15 @@ static __always_inline struct place base_of(struct pt_regs *regs, __u32 dir, cha
 	if (dir)
 		fd = argument(regs, dir);
 	if (fd == AT_FDCWD) {
-		p.d = BPF_CORE_READ(t, fs, pwd.dentry);
-		p.vm = BPF_CORE_READ(t, fs, pwd.mnt);
+		p.d = BPF_CORE_READ(k, fs, pwd.dentry);
+		p.vm = BPF_CORE_READ(k, fs, pwd.mnt);
 		return p;
 	}
-	f = file_of(fd);
+	f = file_of(t, fd);
 	return f ? place_of(f) : p;
 }
 
-static __always_inline __u32 asked(struct file_note *n, __u32 pos, struct pt_regs *regs, __u32 arg)
+static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *regs, __u32 arg)
 {
 	long len;
 
@@ -557,45 +599,52 @@ static __always_inline __u32 asked(struct file_note *n, __u32 pos, struct pt_reg
 		return 0;
 	/* a bound that older verifiers see too */
 	asm volatile("%0 &= %1" : "+r"(pos) : "i"(FILE_ASKED - 1));
-	len = bpf_probe_read_user_str(n->data + pos, FILE_ASKED, (void *)argument(regs, arg));
-	if (len <= 1 || len > FILE_ASKED)
-		return 0;
-	if (len == FILE_ASKED)
-		n->bits |= FILE_CUT;
-	return len - 1;
+	len = bpf_probe_read_user_str(r->n.data + pos, FILE_ASKED, (void *)argument(regs, arg));
+	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
 }
 
-static __always_inline int named(struct cb_state *s, struct pt_regs *regs, const volatile struct file_call *call, __u8 op,
-				 __u32 error)
+/* A call by name. old_regs: where the kernel does not give them out. */
+__noinline int named(__u64 old_regs, __u32 nr, __u8 op, __u32 error)
 {
-	struct file_note *n = begin(s, op, error);
-	struct file_key k = { .cont = s->h.cont, .error = error };
+	const volatile struct file_call *call = &calls[nr & CALL_MASK];
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
+	struct pt_regs *regs = TASK_REGS ? (void *)bpf_task_pt_regs(t) : (void *)old_regs;
+	struct file_key k = {};
+	struct room *r = get_room();
 	struct place p, p2 = {};
 	struct file_count *c;
-	__u32 len;
+	struct file_note *n;
+	__u32 len1, len2, num1, num2, len;
 
-	if (!n)
+	if (!s || !r)
 		return 0;
-	n->asked[0] = len = asked(n, 0, regs, call->path);
-	n->asked[1] = asked(n, len, regs, call->path2);
-	len += n->asked[1];
-	if (call->num1)
-		n->num[0] = number(regs, call->num1);
-	if (call->num2)
-		n->num[1] = number(regs, call->num2);
-	p = base_of(regs, call->dir, n->asked[0] ? n->data[0] : 0);
+	len1 = asked(r, 0, regs, call->path);
+	len2 = asked(r, len1, regs, call->path2);
+	len = len1 + len2;
+	num1 = call->num1 ? number(regs, call->num1) : 0;
+	num2 = call->num2 ? number(regs, call->num2) : 0;
+	p = base_of(t, regs, call->dir, len1 ? r->n.data[0] : 0);
 	if (call->path2)
-		p2 = base_of(regs, call->dir2, n->asked[1] ? n->data[n->asked[0] & (FILE_ASKED - 1)] : 0);
-	k.program = program_of(s);
+		p2 = base_of(t, regs, call->dir2, len2 ? r->n.data[len1 & (FILE_ASKED - 1)] : 0);
+	__builtin_memset(r->n.data + (len & (2 * FILE_ASKED - 1)), 0, 8);
+	k.who = s->who ? s->who : who(s);
 	k.a = (__u64)p.d;
 	k.b = mix((__u64)p.vm, (__u64)p2.d);
-	__builtin_memset(n->data + (len & (2 * FILE_ASKED - 1)), 0, 8);
-	k.c = hash_asked(len);
-	k.d = mix((__u64)n->num[0] << 32 | n->num[1], n->asked[0]);
-	k.what = op;
-	n->len = len;
-	if (!first(&k, 0, n->num[0], &c))
+	k.c = mix(mix(hash_asked(len), (__u64)num1 << 32 | num2), len1);
+	k.what = op | (__u64)error << 32;
+	if (again(&k, 0, num1) || !first(&k, s->h.cont, 0, num1, &c))
 		return 0;
+	n = begin(s, op, error);
+	if (!n)
+		return 0;
+	n->asked[0] = len1;
+	n->asked[1] = len2;
+	n->num[0] = num1;
+	n->num[1] = num2;
+	n->len = len;
+	if (len1 == FILE_ASKED - 1 || len2 == FILE_ASKED - 1)
+		n->bits |= FILE_CUT;
 	if (p.d)
 		n->names[0] = walk((__u64)p.d, (__u64)p.vm);
 	if (p2.d)
@@ -606,9 +655,9 @@ static __always_inline int named(struct cb_state *s, struct pt_regs *regs, const
 
 /* ---- programs: attached to the exits of the calls that user space has put into the table ---- */
 
-static __always_inline struct cb_state *wanted(void)
+static __always_inline struct cb_state *wanted(struct task_struct **ret)
 {
-	struct cb_state *s = cb_current();
+	struct cb_state *s = cb_current_task(ret);
 
 	return s && !(s->h.flags & CB_F_DROP) ? s : NULL;
 }
@@ -618,45 +667,87 @@ static __always_inline __u32 access_of(__u32 fmode)
 	return (fmode & (FMODE_READ | FMODE_WRITE)) | (fmode & FMODE_PATH ? 4 : 0);
 }
 
+/* num1, num2: arguments with the flags and the mode; of an open that went well nothing else is needed. */
+static __always_inline int open_returned(struct trace_event_raw_sys_exit *ctx, __u32 num1, __u32 num2)
+{
+	struct task_struct *t;
+	struct cb_state *s = wanted(&t);
+	__u32 fmode, what, flags, mode;
+	struct file_key k;
+	struct pt_regs *regs;
+	long ret = ctx->ret;
+	struct file *f;
+
+	/* read here, and not by an address made later, which the verifier refuses */
+	asm volatile("" : "+r"(ret));
+	if (!s)
+		return 0;
+	if (ret < 0)
+		return named(TASK_REGS ? 0 : (__u64)regs_of(t, ctx), ctx->id, FILE_OPEN, -ret);
+	if (only_failed)
+		return 0;
+	f = file_of(t, ret);
+	if (!f)
+		return 0;
+	fmode = GET(f, file, f_mode);
+	what = (fmode & FMODE_CREATED ? FILE_CREATE : FILE_OPEN) | access_of(fmode) << 8;
+	key_of(&k, s, f, what);
+	/* opens to read are most of all, and differ in nothing that matters: the flags of the first will do */
+	if (!(fmode & FMODE_WRITE) && again(&k, 0, 0))
+		return 0;
+	regs = regs_of(t, ctx);
+	flags = num1 ? number(regs, num1) : 01 | O_CREAT | O_TRUNC;
+	if ((fmode & FMODE_WRITE) && again(&k, 0, flags))
+		return 0;
+	mode = num2 ? number(regs, num2) : 0;
+	return opened_first(ret, what, flags | (__u64)mode << 32, 0);
+}
+
 SEC("tp")
 int file_open(struct trace_event_raw_sys_exit *ctx)
 {
-	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
-	struct cb_state *s = wanted();
-	struct pt_regs *regs;
-	struct file *f;
-	__u32 fmode, flags;
+	return open_returned(ctx, 2, 3);
+}
 
-	if (!s)
-		return 0;
-	regs = regs_of(ctx);
-	if (ctx->ret < 0)
-		return named(s, regs, call, FILE_OPEN, -ctx->ret);
-	if (only_failed)
-		return 0;
-	f = file_of(ctx->ret);
-	if (!f)
-		return 0;
-	fmode = (__u32)GET(f, file, f_mode);
-	flags = call->num1 ? number(regs, call->num1) : 0101 | O_TRUNC; /* creat(2) */
-	return opened(s, f, fmode & FMODE_CREATED ? FILE_CREATE : FILE_OPEN, access_of(fmode), 0, flags,
-		      number(regs, call->num2), 0);
+SEC("tp")
+int file_creat(struct trace_event_raw_sys_exit *ctx)
+{
+	return open_returned(ctx, 0, 2);
+}
+
+SEC("tp")
+int file_openat(struct trace_event_raw_sys_exit *ctx)
+{
+	return open_returned(ctx, 3, 4);
+}
+
+SEC("tp")
+int file_openat2(struct trace_event_raw_sys_exit *ctx)
+{
+	return open_returned(ctx, 3 | FILE_HOW_POINTER, 0);
+}
+
+SEC("tp")
+int file_handle(struct trace_event_raw_sys_exit *ctx)
+{
+	return open_returned(ctx, 3, 0);
 }
 
 SEC("tp")
 int file_named(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
-	struct cb_state *s = wanted();
+	struct task_struct *t;
+	struct cb_state *s = wanted(&t);
 	struct pt_regs *regs;
 	__u8 op = call->op;
 
 	if (!s || (only_failed && ctx->ret >= 0))
 		return 0;
-	regs = regs_of(ctx);
+	regs = regs_of(t, ctx);
 	if (op == FILE_UNLINK && call->num1 && argument(regs, call->num1) & AT_REMOVEDIR)
 		op = FILE_RMDIR;
-	return named(s, regs, call, op, ctx->ret < 0 ? -ctx->ret : 0);
+	return named(TASK_REGS ? 0 : (__u64)regs, ctx->id, op, ctx->ret < 0 ? -ctx->ret : 0);
 }
 
 /* A call on a descriptor: the file it stands for, whether it failed or not. */
@@ -664,36 +755,38 @@ SEC("tp")
 int file_fd(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
-	struct cb_state *s = wanted();
+	struct task_struct *t;
+	struct cb_state *s = wanted(&t);
+	__u64 error = ctx->ret < 0 ? -ctx->ret : 0;
 	struct pt_regs *regs;
 	struct file *f;
+	__u32 fd;
 
-	if (!s || (only_failed && ctx->ret >= 0))
+	if (!s || (only_failed && !error))
 		return 0;
-	regs = regs_of(ctx);
-	f = file_of(argument(regs, call->fd));
+	regs = regs_of(t, ctx);
+	fd = argument(regs, call->fd);
+	f = file_of(t, fd);
 	if (!f)
 		return 0;
-	return opened(s, f, call->op, 0, ctx->ret < 0 ? -ctx->ret : 0, call->num1 ? number(regs, call->num1) : 0,
+	return opened(s, f, fd, call->op | error << 32, call->num1 ? number(regs, call->num1) : 0,
 		      call->num2 ? number(regs, call->num2) : 0, 0);
 }
 
 SEC("tp")
 int file_map(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s = wanted();
+	struct task_struct *t;
+	struct cb_state *s = wanted(&t);
+	__u64 error = ctx->ret < 0 && ctx->ret > -4096 ? -ctx->ret : 0;
 	struct pt_regs *regs;
-	__u32 prot, flags, how = 0, error = 0;
+	__u32 prot, flags, fd, how = 0;
 	struct file *f;
 
-	if (ctx->ret < 0 && ctx->ret > -4096)
-		error = -ctx->ret;
 	if (!s || (only_failed && !error))
 		return 0;
-	regs = regs_of(ctx);
+	regs = regs_of(t, ctx);
 	prot = argument(regs, 3);
-	if (!(prot & (PROT_WRITE | PROT_EXEC)))
-		return 0;
 	flags = argument(regs, 4);
 	if (flags & MAP_ANONYMOUS)
 		return 0;
@@ -703,10 +796,9 @@ int file_map(struct trace_event_raw_sys_exit *ctx)
 		how |= PROT_WRITE;
 	if (!how)
 		return 0;
-	f = file_of(argument(regs, 5));
-	if (!f)
-		return 0;
-	return opened(s, f, FILE_MAP, how, error, how, 0, 0);
+	fd = argument(regs, 5);
+	f = file_of(t, fd);
+	return f ? opened(s, f, fd, FILE_MAP | how << 8 | error << 32, how, 0, 0) : 0;
 }
 
 /* ---- --bytes: every call passes here ---- */
@@ -715,8 +807,10 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(file_bytes, struct pt_regs *regs, long ret)
 {
 	const volatile struct file_call *call;
+	struct task_struct *t;
 	struct cb_state *s;
 	struct file *f;
+	__u32 fd;
 	long nr;
 
 #if defined(__TARGET_ARCH_x86)
@@ -729,18 +823,20 @@ int BPF_PROG(file_bytes, struct pt_regs *regs, long ret)
 	call = &calls[nr & CALL_MASK];
 	if (call->op != FILE_READ && call->op != FILE_WRITE)
 		return 0;
-	s = wanted();
-	if (!s)
+	s = wanted(&t);
+	if (!s || only_failed)
 		return 0;
 	if (call->fd) {
-		f = file_of(argument(regs, call->fd));
+		fd = argument(regs, call->fd);
+		f = file_of(t, fd);
 		if (f)
-			opened(s, f, FILE_READ, 0, 0, 0, 0, ret);
+			opened(s, f, fd, FILE_READ, 0, 0, ret);
 	}
 	if (call->fd2) {
-		f = file_of(argument(regs, call->fd2));
+		fd = argument(regs, call->fd2);
+		f = file_of(t, fd);
 		if (f)
-			opened(s, f, FILE_WRITE, 0, 0, 0, 0, ret);
+			opened(s, f, fd, FILE_WRITE, 0, 0, ret);
 	}
 	return 0;
 }
@@ -749,12 +845,12 @@ int BPF_PROG(file_bytes, struct pt_regs *regs, long ret)
 
 static __always_inline int partly(struct cb_state *s, __u32 why)
 {
-	struct file_key k = { .cont = s->h.cont, .what = FILE_PARTLY | why << 8 };
+	struct file_key k = { .what = FILE_PARTLY | why << 8 };
 	struct file_count *c;
 	struct file_note *n;
 
-	k.program = program_of(s);
-	if (!first(&k, 0, 0, &c))
+	k.who = s->who ? s->who : who(s);
+	if (again(&k, 0, 0) || !first(&k, s->h.cont, 0, 0, &c))
 		return 0;
 	n = begin(s, FILE_PARTLY, 0);
 	if (!n)
@@ -767,7 +863,8 @@ static __always_inline int partly(struct cb_state *s, __u32 why)
 SEC("tp")
 int file_ring(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s = wanted();
+	struct task_struct *t;
+	struct cb_state *s = wanted(&t);
 
 	return s && ctx->ret >= 0 && !only_failed ? partly(s, FILE_IO_URING) : 0;
 }
@@ -782,7 +879,7 @@ int file_ring(struct trace_event_raw_sys_exit *ctx)
 
 static __always_inline void file_exec(struct cb_state *s, struct task_struct *t)
 {
-	s->program = 0;
+	s->who = 0;
 	s->partly = 0;
 	s->h.flags &= ~CB_F_COMPAT;
 	if (!(BPF_CORE_READ(t, thread_info.flags) & TIF_ADDR32) || (s->h.flags & CB_F_DROP) || only_failed)

@@ -11,10 +11,10 @@ static const struct {
 	const char *event; /* the kernel's name of its tracepoint where that is another */
 } file_calls[] = {
 	{ "open", "file_open", { .op = FILE_OPEN, .path = 1, .num1 = 2, .num2 = 3 } },
-	{ "creat", "file_open", { .op = FILE_OPEN, .path = 1, .num2 = 2 } },
-	{ "openat", "file_open", { .op = FILE_OPEN, .dir = 1, .path = 2, .num1 = 3, .num2 = 4 } },
-	{ "openat2", "file_open", { .op = FILE_OPEN, .dir = 1, .path = 2, .num1 = 3 | FILE_HOW_POINTER } },
-	{ "open_by_handle_at", "file_open", { .op = FILE_OPEN, .num1 = 3 } },
+	{ "creat", "file_creat", { .op = FILE_OPEN, .path = 1, .num2 = 2 } },
+	{ "openat", "file_openat", { .op = FILE_OPEN, .dir = 1, .path = 2, .num1 = 3, .num2 = 4 } },
+	{ "openat2", "file_openat2", { .op = FILE_OPEN, .dir = 1, .path = 2, .num1 = 3 | FILE_HOW_POINTER } },
+	{ "open_by_handle_at", "file_handle", { .op = FILE_OPEN, .num1 = 3 } },
 	{ "unlink", "file_named", { .op = FILE_UNLINK, .path = 1 } },
 	{ "unlinkat", "file_named", { .op = FILE_UNLINK, .dir = 1, .path = 2, .num1 = 3 } },
 	{ "rmdir", "file_named", { .op = FILE_RMDIR, .path = 1 } },

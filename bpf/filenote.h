@@ -82,21 +82,21 @@ struct file_note {
 	char data[FILE_DATA] __attribute__((aligned(8)));
 };
 
+enum { FILE_UNTOLD, FILE_TOLD, FILE_MISSED }; /* its note was sent; could not be sent */
+
 struct file_count {
 	__u64 id;
 	__u64 count;
 	__u64 bytes;
 	__u32 flags; /* all that were asked for, or'ed */
-	__u32 told;  /* its note was sent */
+	__u32 told;
 };
 
 /* What counts as one and the same, before any path is made. */
 struct file_key {
-	__u64 cont;
-	__u64 program;
-	__u64 a, b, c, d; /* entry, mount, inode, hash of the name; or of what was asked for */
-	__u32 what;	  /* operation, how */
-	__u32 error;
+	__u64 who;     /* container and program */
+	__u64 a, b, c; /* entry, mount, hash of the name; or of what was asked for */
+	__u64 what;    /* operation, how << 8, error << 32 */
 };
 
 #define FILE_TABLE 32768 /* counters an interval */

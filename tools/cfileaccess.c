@@ -329,11 +329,12 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 
 /* ---- counters of the kernel ---- */
 
-static void take_counter(struct files *f, const struct file_count *k)
+static void take_counter(struct cb_run *run, struct files *f, const struct file_count *k)
 {
 	struct counter *c;
 
 	HASH_FIND(hh, f->counter, &k->id, sizeof(k->id), c);
+	cb_run_made(run, k->count);
 	if (!c) {
 		f->lost += k->count; /* its note never got through */
 		return;
@@ -373,7 +374,7 @@ static int empty_table(struct cb_run *run, struct files *f, int fd)
 			break;
 		}
 		for (__u32 i = 0; i < n; i++)
-			take_counter(f, &counts[i]);
+			take_counter(run, f, &counts[i]);
 		if (err)
 			break; /* the end */
 	}
@@ -494,8 +495,12 @@ static void clear_lines(struct files *f)
 static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 {
 	struct files *f = cb_run_data(run);
-	int err = f->kernel_counts ? flush(run, f) : 0;
+	int err = 0;
 
+	if (f->kernel_counts)
+		err = flush(run, f);
+	else
+		f->skel->bss->turn++; /* what a container may send counts anew */
 	f->from = from;
 	f->to = to;
 	if (f->top)
@@ -614,13 +619,15 @@ static bool asked_for(const struct files *f, const struct file_call *c)
 
 static int set_calls(struct cb_run *run, struct files *f)
 {
-	bool any[FILE_NOPS] = {}, attached;
-	static const char *const programs[] = { "file_open", "file_named", "file_fd", "file_map", "file_ring" };
-	bool used[5] = {};
+	static const char *const programs[] = { "file_open", "file_creat", "file_openat", "file_openat2", "file_handle",
+						"file_named", "file_fd", "file_map", "file_ring" };
+	enum { N = sizeof(programs) / sizeof(programs[0]) };
+	bool used[N] = {};
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(file_calls) / sizeof(file_calls[0]); i++) {
 		const struct file_call *call = &file_calls[i].call;
+		const char *program = file_calls[i].program;
 		int nr = cb_syscall_number(file_calls[i].name);
 		char event[64];
 
@@ -628,19 +635,15 @@ static int set_calls(struct cb_run *run, struct files *f)
 			continue; /* not a call of this machine, or of no interest */
 		snprintf(event, sizeof(event), "syscalls/sys_exit_%s",
 			 file_calls[i].event ? file_calls[i].event : file_calls[i].name);
-		attached = !file_calls[i].program || cb_run_attach(run, file_calls[i].program, event);
-		if (!attached)
+		if (program && !cb_run_attach(run, program, event))
 			continue;
-		any[call->op] = true;
 		memcpy((void *)&f->skel->rodata->calls[nr], call, sizeof(*call));
-		for (size_t p = 0; file_calls[i].program && p < 5; p++)
-			used[p] |= !strcmp(programs[p], file_calls[i].program);
+		for (size_t p = 0; program && p < N; p++)
+			used[p] |= !strcmp(programs[p], program);
 	}
-	for (size_t p = 0; !err && p < 5; p++)
+	for (size_t p = 0; !err && p < N; p++)
 		err = cb_run_program(run, programs[p], used[p]);
-	if (!err)
-		err = cb_run_program(run, "file_bytes", any[FILE_READ] || any[FILE_WRITE]);
-	return err;
+	return err ? err : cb_run_program(run, "file_bytes", f->bytes);
 }
 
 static int setup(struct cb_run *run, void *skel)

@@ -221,13 +221,16 @@ sum_counts() {
 }
 
 @test "cfileaccess: a flood of names hides no open elsewhere" {
-	start_waiting flood -- sh -c 'files flood /tmp & files flood /etc & sleep 0.5'
-	start_waiting needle -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do files open /etc/shadow$i; sleep 0.2; done'
+	local i
+	start_waiting flood -- sh -c 'files flood /tmp & files flood /etc &'
+	start_waiting needle -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do files open /etc/shadow$i; done'
 	files_start
 	go flood
+	wait_for has_rows "$ROWS" 'event and ctr == "'"$(ctr_id flood)"'" and errno == "ENOENT"' 4999
 	go needle
+	wait_for has_rows "$ROWS" 'event and ctr == "'"$(ctr_id needle)"'" and path == "/etc/shadow13"'
+	ctr_stop flood
 	collector_stop "$ROWS"
-	local i
 	for i in $(seq 13); do
 		assert_rows "$ROWS" 'event and ctr == "'"$(ctr_id needle)"'" and path == "/etc/shadow'"$i"'"' 1
 	done
