@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Streams of cbtools for scripts: rows in, numbers over time, text that is safe to show, gnuplot. See cbtools-stream(5)."""
 
+import argparse
 import csv
 import html
 import json
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 
+VERSION = "0.1"  # a test compares it with that of the Makefile
+EXIT_USAGE = 64
 ENDINGS = (".jsonl", ".json", ".csv", ".jsonl.zst", ".json.zst", ".csv.zst")
 MAX_LINE = 1 << 20
 MAX_BINS = 4096  # of a series in time; then two become one
@@ -19,6 +22,18 @@ csv.field_size_limit(MAX_LINE)
 
 class Error(Exception):
     """One line for the user."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line and status 64, as with the programs in C."""
+
+    def error(self, message):
+        prog = self.prog.split()[0]
+        sys.stderr.write("%s: %s\nTry `%s --help' for more information.\n" % (prog, message, prog))
+        sys.exit(EXIT_USAGE)
+
+    def add_version(self):
+        self.add_argument("-V", "--version", action="version", version="cbtools " + VERSION, help="the version")
 
 
 # ---- rows ----
