@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who does something to a process, a namespace or the files of another container, or of the host, or the host to a
+ * container's. Whoever acts is told by its task state, as everywhere; whom it is done to by its namespaces, since
+ * what the kernel has of it is often no more than an address. What is repeated is counted in a table.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "contact.h"
+
+const volatile bool inside = false;	 /* also between processes of one container */
+const volatile bool only_failed = false; /* -x */
+const volatile bool by_process = false;	 /* each process is counted by itself */
+const volatile struct contact_call calls[CONTACT_CALLS] = {};
+
+/* Counters go into the table of the present turn; user space empties the other. */
+volatile __u32 turn = 0;
+__u32 used[2] = {};
+
+#define CB_STATE_DATA                                                                                                  \
+	__u32 queueing; /* in a call that lets the sender say what kind of signal it is */                             \
+	__u32 unused;
+
+struct cb_state;
+struct linux_binprm;
+static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm *b);
+
+#define CB_ON_EXEC(ctx, s, t, bprm) contact_exec(s, bprm)
+
+#include "task.bpf.h"
+#include "call.bpf.h"
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define NSFS_MAGIC 0x6e736673
+#define PID_FS_MAGIC 0x50494446
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define FMODE_WRITE 0x2
+#define CLONE_NEWNS 0x00020000
+#define CLONE_NEWPID 0x20000000
+#define EPERM 1
+#define EBADF 9
+#define EACCES 13
+#define EEXIST 17
+#define SI_TKILL -6
+#define SI_QUEUE -1
+#define CALL_MASK (CONTACT_CALLS - 1)
+
+struct counters {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CONTACT_TABLE);
+	__type(key, struct contact_key);
+	__type(value, struct contact_count);
+};
+struct counters counts0 SEC(".maps");
+struct counters counts1 SEC(".maps");
+
+/* what was told already: only what is new is told at once */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct contact_key);
+	__type(value, __u8);
+} told SEC(".maps");
+
+/* what a container uses of the table in this turn */
+struct share {
+	__u32 turn;
+	__u32 n;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct share);
+} shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct contact_count);
+} rooms SEC(".maps");
+
+/* ---- who ---- */
+
+/* Whose a process is that may be just an address. What an engine is still building is no container yet. */
+static __noinline __u64 cont_of(struct task_struct *t)
+{
+	struct cb_place at;
+
+	if (!cb_storage) {
+		__u32 tid = BPF_CORE_READ(t, pid);
+		struct cb_state *s = bpf_map_lookup_elem(&cb_states_tid, &tid);
+
+		if (s)
+			return s->h.cont;
+	}
+	cb_locate(t, &at);
+	return at.key && bpf_map_lookup_elem(&cb_conts, &at.key) && !cb_runtime_stage(t) ? at.key : 0;
+}
+
+static __always_inline __u32 own_number(struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+	__u32 ns;
+
+	return p ? cb_pid_at(t, BPF_CORE_READ(p, level), &ns) : 0;
+}
+
+/* As cb_fill(), for a process of the host that nobody watches. */
+static __always_inline void fill_host(struct cb_head *h, struct task_struct *t)
+{
+	struct task_struct *lead = BPF_CORE_READ(t, group_leader);
+	__u32 ns;
+
+	h->pid = cb_pid_at(lead, cb_level, &ns);
+	h->tid = cb_pid_at(t, cb_level, &ns);
+	h->ppid = cb_pid_at(BPF_CORE_READ(t, real_parent, group_leader), cb_level, &ns);
+	h->vpid = own_number(lead);
+	h->start_ns = BPF_CORE_READ(lead, start_boottime);
+	h->exec_id = h->start_ns | 0xff;
+}
+
+static __always_inline void fill(struct contact_note *n, struct cb_state *s, struct task_struct *target)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+
+	if (s)
+		n->h = s->h;
+	else
+		fill_host(&n->h, t);
+	n->h.kind = 0;
+	n->h.time_ns = bpf_ktime_get_boot_ns();
+	n->h.uid = BPF_CORE_READ(t, cred, uid.val);
+	bpf_core_read(n->h.comm, sizeof(n->h.comm), &t->comm);
+	if (!target)
+		return;
+	n->vpid = own_number(target);
+	n->start_ns = BPF_CORE_READ(target, start_boottime);
+	bpf_core_read(n->comm, sizeof(n->comm), &target->comm);
+}
+
+/* Programs are told apart by the file they run; sessions from outside are others than the container's own. */
+static __always_inline __u64 program_of(struct cb_state *s)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct inode *in = BPF_CORE_READ(t, mm, exe_file, f_inode);
+
+	if (by_process)
+		return bpf_get_current_pid_tgid() >> 32;
+	return (BPF_CORE_READ(in, i_ino) << 20 ^ BPF_CORE_READ(in, i_sb, s_dev)) << 1 ^ (s ? s->h.flags & CB_F_ENTERED : 0);
+}
+
+/* ---- counting ---- */
+
+static __always_inline struct contact_count *find(__u32 now, struct contact_key *k)
+{
+	return now & 1 ? bpf_map_lookup_elem(&counts1, k) : bpf_map_lookup_elem(&counts0, k);
+}
+
+/* One container that finds ever new ways must not hide what another does. */
+static __always_inline bool admit(__u64 from, __u32 now)
+{
+	struct share *have = bpf_map_lookup_elem(&shares, &from), first = { .turn = now, .n = 1 };
+	__u32 limit = used[now & 1] < CONTACT_TABLE / 4 * 3 ? CONTACT_SHARE : CONTACT_SMALL;
+
+	if (!have) {
+		bpf_map_update_elem(&shares, &from, &first, BPF_ANY);
+		return true;
+	}
+	if (have->turn != now) {
+		*have = first;
+		return true;
+	}
+	if (have->n >= limit)
+		return false;
+	__sync_fetch_and_add(&have->n, 1);
+	return true;
+}
+
+/* 0: it was made, 1: another CPU was faster, -1: no room */
+static __always_inline int make(struct contact_count *c, __u32 now)
+{
+	struct contact_key *k = &c->n.key;
+	long err = now & 1 ? bpf_map_update_elem(&counts1, k, c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, c, BPF_NOEXIST);
+
+	if (!err)
+		__sync_fetch_and_add(&used[now & 1], 1);
+	return !err ? 0 : err == -EEXIST ? 1 : -1;
+}
+
+/* What is new is told at once, the rest is counted, and nothing twice. */
+static __noinline int count(struct contact_count *room)
+{
+	struct contact_key *k;
+	struct cb_stats *st = cb_stat();
+	struct contact_count *c;
+	__u32 now = turn;
+	__u8 yes = 1;
+	int made = 1;
+
+	if (!st || !room)
+		return 0;
+	k = &room->n.key;
+	st->seen++;
+	c = find(now, k);
+	if (!c && !admit(k->from, now)) {
+		k->prog = k->pid = k->num = k->ns = 0;
+		room->n.other = 1;
+		c = find(now, k);
+	}
+	if (!c) {
+		made = make(room, now);
+		c = find(now, k);
+	}
+	if (!c || made < 0) {
+		st->lost++;
+		st->pending++;
+		return 0;
+	}
+	if (!made && !bpf_map_lookup_elem(&told, k) && !cb_send(&room->n, sizeof(room->n), 0, cb_wake(1 << 20))) {
+		bpf_map_update_elem(&told, k, &yes, BPF_ANY);
+		return 0;
+	}
+	__sync_fetch_and_add(&c->count, 1);
+	return 0;
+}
+
+/* ---- contacts ---- */
+
+static __always_inline bool unwanted(__u64 cont)
+{
+	return !cont || bpf_map_lookup_elem(&cb_unwanted, &cont);
+}
+
+/*
+ * The current task did it to a process (NULL: none is known) of the container. name: a file's in /proc, or NULL.
+ * ns: a namespace of which not more is known.
+ */
+static __always_inline int contact(struct cb_state *s, __u64 to, struct task_struct *target, __u16 what, __u32 num, __u32 ns,
+				   __u32 error, const char *name)
+{
+	__u32 zero = 0, self = bpf_get_current_pid_tgid() >> 32, level_ns;
+	__u64 from = s ? s->h.cont : 0;
+	struct contact_count *room;
+
+	if (from == to && (!from || !inside))
+		return 0;
+	if ((only_failed && !error) || self == cb_self || (unwanted(from) && unwanted(to)))
+		return 0;
+	if (target) {
+		target = BPF_CORE_READ(target, group_leader);
+		if ((__u32)BPF_CORE_READ(target, tgid) == self)
+			return 0;
+	}
+	room = bpf_map_lookup_elem(&rooms, &zero);
+	if (!room)
+		return 0;
+	__builtin_memset(room, 0, sizeof(*room));
+	room->n.key.from = from;
+	room->n.key.to = to;
+	room->n.key.prog = program_of(s);
+	room->n.key.num = num;
+	room->n.key.ns = ns;
+	room->n.key.what = what;
+	room->n.key.error = error;
+	if (target)
+		room->n.key.pid = cb_pid_at(target, cb_level, &level_ns);
+	fill(&room->n, s, target);
+	if (name)
+		bpf_probe_read_kernel(room->n.name, sizeof(room->n.name), name);
+	return count(room);
+}
+
+static __always_inline int contact_with(struct cb_state *s, struct task_struct *t, __u16 what, __u32 num, __u32 error)
+{
+	return t ? contact(s, cont_of(t), t, what, num, 0, error, NULL) : 0;
+}
+
+static __always_inline __u32 error_of(long ret)
+{
+	return ret < 0 && ret > -4096 ? -ret : 0;
+}
+
+/* ---- signals ---- */
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(contact_signal, int sig, struct kernel_siginfo *info, struct task_struct *t, int group, int result)
+{
+	struct cb_state *s, *there;
+	int code = 0; /* SI_USER, as of a caller in the kernel that has no more to say (0) */
+
+	if ((unsigned long)info == 1) /* SEND_SIG_PRIV: the kernel's own */
+		return 0;
+	if (info)
+		bpf_probe_read_kernel(&code, sizeof(code), &info->si_code);
+	if (code > 0)
+		return 0;
+	s = cb_current();
+	/* timers and the like: whoever runs now has nothing to do with it, unless it says so itself */
+	if (code && code != SI_QUEUE && code != SI_TKILL && !(s && s->queueing))
+		return 0;
+	there = cb_state_of(t);
+	return contact(s, there ? there->h.cont : 0, t, CONTACT_SIGNAL, sig, 0, 0, NULL);
+}
+
+static __always_inline int queueing(__u32 now)
+{
+	struct cb_state *s = cb_current();
+
+	if (s)
+		s->queueing = now;
+	return 0;
+}
+
+SEC("tp")
+int contact_queue(struct trace_event_raw_sys_enter *ctx)
+{
+	return queueing(1);
+}
+
+SEC("tp")
+int contact_queued(struct trace_event_raw_sys_exit *ctx)
+{
+	return queueing(0);
+}
+
+static __always_inline struct pid *pid_of_file(struct file *f);
+
+/* What was refused never became a signal. */
+SEC("tp")
+int contact_refused(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	struct task_struct *t;
+	struct pt_regs *regs;
+	__u32 type = 0;
+	int nr;
+
+	if (ctx->ret != -EPERM)
+		return 0;
+	regs = cb_call_regs(ctx);
+	if (call->pidfd) {
+		t = cb_pid_task(pid_of_file(cb_call_file(cb_call_argument(regs, call->pidfd))), PIDTYPE_PID);
+	} else {
+		nr = cb_call_argument(regs, call->pid);
+		if (nr == 0 || nr == -1)
+			return 0;
+		if (nr < 0) {
+			nr = -nr;
+			type = PIDTYPE_PGID;
+		}
+		t = cb_pid_task(cb_call_pid(nr), type);
+	}
+	return contact_with(cb_current(), t, CONTACT_SIGNAL, cb_call_argument(regs, call->num), EPERM);
+}
+
+/* ---- calls that name a process ---- */
+
+static __always_inline bool only_asks(const volatile struct contact_call *call, struct pt_regs *regs, __u32 num)
+{
+	if (call->change)
+		return !cb_call_argument(regs, call->change);
+	return call->what == CONTACT_PTRACE && !num; /* PTRACE_TRACEME: whom it names means nothing */
+}
+
+SEC("tp")
+int contact_pid(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	struct pt_regs *regs = cb_call_regs(ctx);
+	__u32 num = call->num ? cb_call_argument(regs, call->num) : 0;
+	struct cb_state *s;
+	int nr;
+
+	if (only_asks(call, regs, num))
+		return 0;
+	s = cb_current();
+	nr = cb_call_argument(regs, call->pid);
+	if (nr > 0)
+		contact_with(s, cb_pid_task(cb_call_pid(nr), PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+	nr = call->pid2 ? cb_call_argument(regs, call->pid2) : 0;
+	if (nr > 0)
+		contact_with(s, cb_pid_task(cb_call_pid(nr), PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+	return 0;
+}
+
+static __always_inline __u64 magic_of(struct file *f)
+{
+	return BPF_CORE_READ(f, f_inode, i_sb, s_magic);
+}
+
+static __always_inline struct pid *pid_of_proc(struct inode *in)
+{
+	struct proc_inode *p = (void *)in - bpf_core_field_offset(struct proc_inode, vfs_inode);
+
+	return BPF_CORE_READ(p, pid);
+}
+
+/* A pidfd: has a file system of its own since 6.9. A folder of /proc may stand for one, too. */
+static __always_inline struct pid *pid_of_file(struct file *f)
+{
+	__u64 magic;
+
+	if (!f)
+		return NULL;
+	magic = magic_of(f);
+	if (magic == PID_FS_MAGIC)
+		return BPF_CORE_READ(f, f_inode, i_private);
+	if (magic == ANON_INODE_FS_MAGIC)
+		return BPF_CORE_READ(f, private_data);
+	return magic == PROC_SUPER_MAGIC ? pid_of_proc(BPF_CORE_READ(f, f_inode)) : NULL;
+}
+
+SEC("tp")
+int contact_pidfd(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	struct pt_regs *regs = cb_call_regs(ctx);
+	__u32 num = call->num ? cb_call_argument(regs, call->num) : 0;
+	struct pid *p;
+
+	if (ctx->ret == -EBADF)
+		return 0; /* what it named is no process */
+	p = pid_of_file(cb_call_file(cb_call_argument(regs, call->pidfd)));
+	return contact_with(cb_current(), cb_pid_task(p, PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+}
+
+/* ---- namespaces ---- */
+
+struct proc_ns_operations___old {
+	int type;
+} __attribute__((preserve_access_index));
+struct ns_common___new {
+	__u32 ns_type;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 type_of_ns(struct ns_common *ns)
+{
+	struct proc_ns_operations___old *ops;
+
+	if (bpf_core_field_exists(struct ns_common___new, ns_type))
+		return BPF_CORE_READ((struct ns_common___new *)ns, ns_type);
+	ops = (void *)BPF_CORE_READ(ns, ops);
+	return BPF_CORE_READ(ops, type);
+}
+
+/* Whose mounts these are. False: not known. */
+static __always_inline bool owner_of_mounts(__u32 inum, __u64 *ret)
+{
+	__u64 *cont = bpf_map_lookup_elem(&cb_mntnss, &inum);
+
+	if (cont)
+		*ret = *cont;
+	else if (inum == cb_mntns)
+		*ret = 0;
+	return cont || inum == cb_mntns;
+}
+
+static __always_inline __u64 owner_of_ns(struct ns_common *ns, __u32 type, __u32 inum)
+{
+	struct pid_namespace *pids;
+	__u64 to = CONTACT_UNKNOWN;
+	struct task_struct *init;
+
+	if (type == CLONE_NEWNS) {
+		owner_of_mounts(inum, &to);
+	} else if (type == CLONE_NEWPID && inum == cb_pidns) {
+		to = 0;
+	} else if (type == CLONE_NEWPID) {
+		pids = (void *)ns - bpf_core_field_offset(struct pid_namespace, ns);
+		init = BPF_CORE_READ(pids, child_reaper);
+		if (init)
+			to = cont_of(init);
+	}
+	return to;
+}
+
+SEC("tp")
+int contact_setns(struct trace_event_raw_sys_exit *ctx)
+{
+	struct pt_regs *regs = cb_call_regs(ctx);
+	struct file *f = cb_call_file(cb_call_argument(regs, 1));
+	struct cb_state *s = cb_current();
+	struct ns_common *ns;
+	__u32 type, inum;
+	struct pid *p;
+
+	if (!f || ctx->ret == -EBADF)
+		return 0;
+	if (magic_of(f) != NSFS_MAGIC) {
+		p = pid_of_file(f);
+		return contact_with(s, cb_pid_task(p, PIDTYPE_PID), CONTACT_SETNS, cb_call_argument(regs, 2),
+				    error_of(ctx->ret));
+	}
+	ns = BPF_CORE_READ(f, f_inode, i_private);
+	type = type_of_ns(ns);
+	inum = BPF_CORE_READ(ns, inum);
+	return contact(s, owner_of_ns(ns, type, inum), NULL, CONTACT_SETNS, type, inum, error_of(ctx->ret), NULL);
+}
+
+/* ---- files ---- */
+
+/* What in /proc/PID tells more of a process than ps(1) does, or reaches through it. */
+static const struct {
+	char name[CONTACT_NAME];
+	__u32 what;
+} proc_files[] = {
+	{ "mem", CONTACT_MEM },	       { "environ", CONTACT_ENVIRON },	 { "maps", CONTACT_MAPS },
+	{ "smaps", CONTACT_MAPS },     { "smaps_rollup", CONTACT_MAPS }, { "numa_maps", CONTACT_MAPS },
+	{ "pagemap", CONTACT_MAPS },   { "auxv", CONTACT_MAPS },	 { "stack", CONTACT_MAPS },
+	{ "syscall", CONTACT_MAPS },   { "fd", CONTACT_FD },		 { "fdinfo", CONTACT_FD },
+	{ "map_files", CONTACT_FD },   { "root", CONTACT_ROOT },	 { "cwd", CONTACT_ROOT },
+	{ "exe", CONTACT_ROOT },
+};
+
+/* name: padded with zeros */
+static __always_inline __u32 kind_of(const char *name)
+{
+	const __u64 *a = (const void *)name;
+
+	for (__u32 i = 0; i < sizeof(proc_files) / sizeof(proc_files[0]); i++) {
+		const __u64 *b = (const void *)proc_files[i].name;
+
+		if (a[0] == b[0] && a[1] == b[1])
+			return proc_files[i].what;
+	}
+	return 0;
+}
+
+/* Distinguishes what is counted; the name itself goes with it. */
+static __always_inline __u32 number_of_name(const char *name)
+{
+	const __u64 *a = (const void *)name;
+
+	return ((a[0] ^ a[1] << 1) * 0x9e3779b97f4a7c15) >> 32;
+}
+
+static __always_inline bool digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static __always_inline int proc_file(struct cb_state *s, struct file *f, struct inode *in)
+{
+	struct pid *p = pid_of_proc(in);
+	struct task_struct *t;
+	struct dentry *d;
+	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
+	__u32 what;
+
+	if (!p)
+		return 0; /* not below /proc/PID */
+	d = BPF_CORE_READ(f, f_path.dentry);
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(d, d_name.name));
+	if (digit(name[0])) { /* fdinfo/3 */
+		__builtin_memset(name, 0, sizeof(name));
+		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(d, d_parent, d_name.name));
+	}
+	what = kind_of(name);
+	if (!what && BPF_CORE_READ(f, f_mode) & FMODE_WRITE)
+		what = CONTACT_WRITE;
+	t = what ? cb_pid_task(p, PIDTYPE_PID) : NULL;
+	return t ? contact(s, cont_of(t), t, what, number_of_name(name), 0, 0, name) : 0;
+}
+
+/* "/proc/123/NAME..." in the caller's memory: the number, and the name padded with zeros; 0: something else. */
+static __always_inline __u32 parse(__u64 path, char *name)
+{
+	char head[16] __attribute__((aligned(8))) = {};
+	__u32 nr = 0, len = 0;
+	bool end = false;
+
+	if (!path || bpf_probe_read_user_str(head, sizeof(head), (void *)path) < 9)
+		return 0;
+	for (int i = 0; i < 6; i++)
+		if (head[i] != "/proc/"[i])
+			return 0;
+	for (int i = 6; i < 14; i++) {
+		if (!digit(head[i])) {
+			end = head[i] == '/';
+			break;
+		}
+		nr = nr * 10 + head[i] - '0';
+		len++;
+	}
+	if (!end || !len)
+		return 0;
+	end = false;
+	bpf_probe_read_user_str(name, CONTACT_NAME, (void *)path + 7 + len);
+	for (int i = 0; i < CONTACT_NAME; i++) {
+		end |= name[i] == '/' || !name[i];
+		if (end)
+			name[i] = 0;
+	}
+	return nr;
+}
+
+/* A file in mounts that are not the caller's: reached through /proc/PID/root, a descriptor or a root left behind. */
+static __always_inline int foreign(struct cb_state *s, struct vfsmount *vm, __u32 how, __u64 path)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns);
+	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
+	__u64 to = 0, whose;
+	bool known;
+	__u32 nr;
+
+	/* a file system of the kernel's own has an error number there */
+	if (!there || (__u64)there > -4096UL || there == BPF_CORE_READ(t, nsproxy, mnt_ns))
+		return 0;
+	known = owner_of_mounts(BPF_CORE_READ(there, ns.inum), &to);
+	if (known && to == (s ? s->h.cont : 0) && !inside)
+		return 0;
+	nr = path ? parse(path, name) : 0;
+	t = nr ? cb_pid_task(cb_call_pid(nr), PIDTYPE_PID) : NULL;
+	whose = t ? cont_of(t) : 0;
+	if (!known && !t)
+		return 0;
+	/* the name may have been changed meanwhile */
+	if (known && t && whose != to)
+		t = NULL;
+	return contact(s, known ? to : whose, t, CONTACT_ROOT, how, 0, 0, NULL);
+}
+
+static __always_inline int refused_file(struct cb_state *s, __u64 path, __u32 error)
+{
+	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
+	struct task_struct *t;
+	__u32 what, nr = parse(path, name);
+
+	what = nr ? kind_of(name) : 0;
+	t = what ? cb_pid_task(cb_call_pid(nr), PIDTYPE_PID) : NULL;
+	return t ? contact(s, cont_of(t), t, what, number_of_name(name), 0, error, name) : 0;
+}
+
+SEC("tp")
+int contact_open(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	struct cb_state *s;
+	struct inode *in;
+	struct file *f;
+	__u64 path;
+	__u32 how;
+
+	if (ctx->ret < 0 && ctx->ret != -EACCES && ctx->ret != -EPERM)
+		return 0;
+	s = cb_current();
+	if (ctx->ret < 0)
+		return refused_file(s, cb_call_argument(cb_call_regs(ctx), call->path), -ctx->ret);
+	f = cb_call_file(ctx->ret);
+	if (!f)
+		return 0;
+	in = BPF_CORE_READ(f, f_inode);
+	if (BPF_CORE_READ(in, i_sb, s_magic) == PROC_SUPER_MAGIC)
+		return proc_file(s, f, in);
+	path = call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0;
+	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;
+	return foreign(s, BPF_CORE_READ(f, f_path.mnt), how, path);
+}
+
+/* chdir, fchdir and chroot into what is another's */
+SEC("tp")
+int contact_root(struct trace_event_raw_sys_exit *ctx)
+{
+	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct vfsmount *vm;
+	__u32 how = call->num;
+	__u64 path;
+
+	if (ctx->ret)
+		return 0;
+	vm = how == CONTACT_BY_CHROOT ? BPF_CORE_READ(t, fs, root.mnt) : BPF_CORE_READ(t, fs, pwd.mnt);
+	path = call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0;
+	return foreign(cb_current(), vm, how, path);
+}
+
+/* A program out of another's files */
+static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm *b)
+{
+	s->queueing = 0;
+	foreign(s, BPF_CORE_READ(b->file, f_path.mnt), CONTACT_BY_EXEC, 0);
+}
