@@ -53,4 +53,9 @@ bool cb_filter_by_process(const struct cb_filter *f); /* any of -p, -n, -u */
 bool cb_filter_cont(const struct cb_filter *f, const struct cb_cont *c); /* by container alone; c NULL: the host */
 /* The same and the process; labels are not in a recording, so a replayed row is matched without them. */
 bool cb_filter_event(const struct cb_filter *f, const struct cb_cont *c, const struct cb_common *row);
+/*
+ * The same by the container that something was done to, for a data type that has fields target.container.id, .name
+ * or .image.name: its rows belong to both sides. Labels and cgroups are not among them.
+ */
+bool cb_filter_target(const struct cb_filter *f, const struct cb_event *ev);
 #endif

@@ -138,7 +138,7 @@ int cb_emit_span(struct cb_run *run, const void *rec, size_t len, const char *ac
 	struct cb_cont *cont = fill(run, rec, &ev.c);
 
 	run->lost_before += lost; /* a row that is filtered leaves it to the next */
-	if (!cb_filter_event(run->opt.filter, cont, &ev.c)) {
+	if (!cb_filter_event(run->opt.filter, cont, &ev.c) && !cb_filter_target(run->opt.filter, &ev)) {
 		run->filtered += count;
 		return 0;
 	}

@@ -224,10 +224,38 @@ bool cb_filter_by_process(const struct cb_filter *f)
 	return f->npid || f->nuid || f->ncomm;
 }
 
-bool cb_filter_event(const struct cb_filter *f, const struct cb_cont *c, const struct cb_common *row)
+static bool process_wanted(const struct cb_filter *f, const struct cb_common *row)
 {
-	if (c ? !cb_filter_cont(f, c) : !row_wanted(f, row))
-		return false;
 	return in(f->pid, f->npid, row->pid) && in(f->uid, f->nuid, row->uid) &&
 	       comm_wanted(f, or_empty(row->comm));
+}
+
+bool cb_filter_event(const struct cb_filter *f, const struct cb_cont *c, const struct cb_common *row)
+{
+	return (c ? cb_filter_cont(f, c) : row_wanted(f, row)) && process_wanted(f, row);
+}
+
+/* Text of a field of the row's own table, cut as little as fits; "" if there is none. */
+static const char *own_text(const struct cb_event *ev, const char *name, char *to, size_t size)
+{
+	const struct cb_schema *s = ev->schema;
+
+	*to = '\0';
+	for (size_t i = 0; i < s->nfields; i++) {
+		const struct cb_field *f = &s->field[i];
+
+		if (f->type == CB_STR && f->off + f->size <= ev->len && !strcmp(f->name, name))
+			snprintf(to, size, "%.*s", (int)f->size, (const char *)ev->rec + f->off);
+	}
+	return to;
+}
+
+bool cb_filter_target(const struct cb_filter *f, const struct cb_event *ev)
+{
+	char id[256], name[256], image[256];
+	struct subject s = { own_text(ev, "target.container.id", id, sizeof(id)),
+			     own_text(ev, "target.container.name", name, sizeof(name)),
+			     own_text(ev, "target.container.image.name", image, sizeof(image)), "", "", NULL };
+
+	return (*s.id || *s.name) && wanted(f, &s) && process_wanted(f, &ev->c);
 }

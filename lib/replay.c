@@ -14,7 +14,7 @@ static int replay_row(struct cb_run *run, struct cb_names *names, const struct c
 	if (err)
 		return err;
 	if (!strcmp(ev.c.kind, "event")) {
-		if (cb_filter_event(run->opt.filter, NULL, &ev.c)) {
+		if (cb_filter_event(run->opt.filter, NULL, &ev.c) || cb_filter_target(run->opt.filter, &ev)) {
 			run->sent += ev.c.count;
 			cb_output_event(run, &ev);
 		} else {
