@@ -7,6 +7,7 @@
 #include "recent.h"
 
 #define SIGNATURES 1024
+#define LINKS 8
 #define TICK_NS 1000000000ULL
 
 /* An alarm that may come again. The row it was raised with, to be written with its count. */
@@ -18,8 +19,13 @@ struct held {
 	uint64_t last, count;
 	bool closed;
 };
-struct incident {
-	uint64_t id, last;
+/* A container, as to incidents. */
+struct place {
+	uint64_t id, last; /* incident, and its last alarm here; 0: none */
+	struct {
+		char *place;
+		uint64_t last;
+	} other[LINKS]; /* whom it had to do with */
 };
 struct cb_alarms {
 	const struct cb_model *model;
@@ -29,7 +35,7 @@ struct cb_alarms {
 	void (*watch)(void *arg, const struct cb_event *ev);
 	void *watch_arg;
 	uint64_t next, ticked;
-	struct cb_recent held, incidents;
+	struct cb_recent held, places;
 	struct cb_buf key, text;
 };
 
@@ -71,6 +77,16 @@ static void drop_held(void *value, void *arg)
 	free(h);
 }
 
+static void drop_place(void *value, void *arg)
+{
+	struct place *p = value;
+	int i;
+
+	for (i = 0; i < LINKS; i++)
+		free(p->other[i].place);
+	free(p);
+}
+
 struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names, struct cb_writer *w,
 				const char *model_path)
 {
@@ -81,7 +97,7 @@ struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names
 	a->w = w;
 	a->path = model_path;
 	a->held = (struct cb_recent){ .max = SIGNATURES, .drop = drop_held, .arg = a };
-	a->incidents = (struct cb_recent){ .max = SIGNATURES };
+	a->places = (struct cb_recent){ .max = SIGNATURES, .drop = drop_place };
 	return a;
 }
 
@@ -90,7 +106,7 @@ struct cb_alarms *cb_alarms_free(struct cb_alarms *a)
 	if (!a)
 		return NULL;
 	cb_recent_free(&a->held);
-	cb_recent_free(&a->incidents);
+	cb_recent_free(&a->places);
 	cb_buf_free(&a->key);
 	cb_buf_free(&a->text);
 	free(a);
@@ -171,22 +187,71 @@ static void keep_texts(struct held *h)
 	c->truncated = false;
 }
 
-static uint64_t incident_of(struct cb_alarms *a, const char *cont, uint64_t alarm, uint64_t now)
+static struct place *place_of(struct cb_alarms *a, const char *name)
 {
-	struct incident *i = cb_recent_get(&a->incidents, cont, strlen(cont));
+	struct place *p = cb_recent_get(&a->places, name, strlen(name));
 
-	if (!i) {
-		i = cb_xalloc(sizeof(*i));
-		cb_recent_put(&a->incidents, cont, strlen(cont), i);
+	if (!p) {
+		p = cb_xalloc(sizeof(*p));
+		cb_recent_put(&a->places, name, strlen(name), p);
 	}
-	if (!i->id || now - i->last > CB_QUIET_NS)
-		i->id = alarm;
-	i->last = now;
-	return i->id;
+	return p;
+}
+
+static void link_to(struct place *p, const char *other, uint64_t now)
+{
+	int i, oldest = 0;
+
+	for (i = 0; i < LINKS; i++) {
+		if (p->other[i].place && !strcmp(p->other[i].place, other)) {
+			p->other[i].last = now;
+			return;
+		}
+		if (p->other[i].last < p->other[oldest].last)
+			oldest = i;
+	}
+	free(p->other[oldest].place);
+	p->other[oldest].place = cb_xstrdup(other);
+	p->other[oldest].last = now;
+}
+
+void cb_alarms_link(struct cb_alarms *a, const char *place, const char *other, uint64_t now)
+{
+	struct place *p = place_of(a, place);
+
+	link_to(p, other, now);
+	/* the other one may only be named here */
+	link_to(place_of(a, other), place, now);
+}
+
+static bool is_open(const struct place *p, uint64_t now)
+{
+	return p && p->id && now - p->last <= CB_QUIET_NS;
+}
+
+/* Its own, else that of whom it had to do with lately, else a new one. */
+static uint64_t incident_of(struct cb_alarms *a, const char *name, uint64_t alarm, uint64_t now)
+{
+	struct place *p = place_of(a, name), *o;
+	uint64_t id = is_open(p, now) ? p->id : 0;
+	int i;
+
+	for (i = 0; i < LINKS && !id; i++) {
+		if (!p->other[i].place || now - p->other[i].last > CB_QUIET_NS)
+			continue;
+		o = cb_recent_get(&a->places, p->other[i].place, strlen(p->other[i].place));
+		if (is_open(o, now))
+			id = o->id;
+	}
+	/* whom it had to do with may have been forgotten with others, but not it */
+	p = place_of(a, name);
+	p->id = id ? id : alarm;
+	p->last = now;
+	return p->id;
 }
 
 static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f, const struct cb_row *row,
-		const char *cont, uint64_t now, struct cb_err *e)
+		const char *place, uint64_t now, struct cb_err *e)
 {
 	struct cb_event ev;
 	int err = cb_event_from_row(&cb_schema_alarm, a->names, row, &h->rec, &ev, e);
@@ -198,11 +263,13 @@ static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f,
 	keep_texts(h);
 	memset(&h->rec, 0, sizeof(h->rec));
 	h->rec.id = ++a->next;
-	h->rec.incident = incident_of(a, cont, h->rec.id, now);
+	h->rec.incident = incident_of(a, place, h->rec.id, now);
 	h->rec.score = (int64_t)(f->score * 100 + 0.5) / 100.0;
 	PUT(h->rec.kind, f->kind);
 	PUT(h->rec.detector, f->detector);
 	PUT(h->rec.field, f->field);
+	if (f->technique)
+		PUT(h->rec.technique, f->technique);
 	PUT(h->rec.subject, f->subject);
 	PUT(h->rec.program, f->program);
 	PUT(h->rec.value, f->value);
@@ -214,7 +281,7 @@ static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f,
 }
 
 int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struct cb_row *row, const char *cont,
-		    uint64_t now, uint64_t lost, struct cb_err *e)
+		    const char *place, uint64_t now, uint64_t lost, struct cb_err *e)
 {
 	struct held *h, *was;
 	int err;
@@ -227,7 +294,7 @@ int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struc
 	if (was && now - was->last <= CB_QUIET_NS && !was->closed) {
 		was->count++;
 		was->last = now;
-		incident_of(a, cont, was->rec.incident, now);
+		incident_of(a, place, was->rec.incident, now);
 		return 0;
 	}
 	h = was ? was : cb_xalloc(sizeof(*h));
@@ -236,7 +303,7 @@ int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struc
 		while (was->ntext)
 			free(was->text[--was->ntext]);
 	}
-	err = fill(a, h, f, row, cont, now, e);
+	err = fill(a, h, f, row, place, now, e);
 	h->last = now;
 	h->count = 1;
 	h->closed = err < 0;

@@ -11,6 +11,7 @@
 /* What a detector found in a row. Texts in the form of field.h; all are copied. */
 struct cb_finding {
 	const char *kind, *detector, *field, *subject, *subject_name, *program, *value;
+	const char *technique; /* of ATT&CK, NULL: none */
 	double score;
 	struct cb_buf reason, expected, calls;
 };
@@ -22,9 +23,11 @@ struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names
 /* fn is told of each row of an alarm as well, whether or not there is a writer. */
 void cb_alarms_watch(struct cb_alarms *a, void (*fn)(void *arg, const struct cb_event *ev), void *arg);
 struct cb_alarms *cb_alarms_free(struct cb_alarms *a);
-/* cont: key of the container. lost: rows lost shortly before. 0, or -EINVAL when the row holds no event. */
+/* cont: key of the container; place: its host and name. lost: rows lost shortly before. 0, or -EINVAL when the row holds no event. */
 int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struct cb_row *row, const char *cont,
-		    uint64_t now, uint64_t lost, struct cb_err *e);
+		    const char *place, uint64_t now, uint64_t lost, struct cb_err *e);
+/* Two containers had to do with each other: what happens in both within 30 s is one incident. */
+void cb_alarms_link(struct cb_alarms *a, const char *place, const char *other, uint64_t now);
 /* Closes what has been quiet for long; each once more with its count. all: everything, at the end. */
 void cb_alarms_tick(struct cb_alarms *a, uint64_t now, bool all);
 uint64_t cb_alarms_count(const struct cb_alarms *a);

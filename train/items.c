@@ -205,8 +205,10 @@ void cb_items_see(struct cb_items *t, const char *s, size_t len, uint64_t n, uin
 	i = &t->item[id];
 	if (made)
 		*i = (struct cb_item){ .fresh = true, .first = time };
-	/* neighbouring blocks are one unit: what lies on their border is no evidence of a repetition */
+	/* neighbouring blocks are one unit: what lies on their border is no evidence of a repetition; the third is */
 	if (i->fresh || i->owner != owner || block > i->block + 1) {
+		i->owner = owner;
+		i->block = block;
 		if (!i->units_add)
 			i->start_add = start;
 		if (!i->units)
@@ -215,8 +217,6 @@ void cb_items_see(struct cb_items *t, const char *s, size_t len, uint64_t n, uin
 		i->units_add++;
 	}
 	i->fresh = false;
-	i->owner = owner;
-	i->block = block;
 	i->n += n;
 	i->n_add += n;
 	if (time > i->last)

@@ -32,7 +32,7 @@ void cb_shape_args(struct cb_buf *out, const char *s, size_t len);
 struct cb_item {
 	uint64_t n, n_add;
 	uint32_t units, units_add;
-	uint32_t owner, block; /* of the last unit */
+	uint32_t owner, block; /* where the last unit began */
 	bool start, start_add; /* its first unit was the start of its owner */
 	bool fresh;	       /* not yet seen in this run: whatever unit comes is a new one */
 	uint64_t first, last;  /* UTC ns */

@@ -5,15 +5,24 @@
 #include "explain.h"
 #include "judge.h"
 #include "recent.h"
+#include "technique.h"
 
 #define CONTS 4096
 #define STREAMS 16384
+#define TRACKS 65536
 #define LOSS_NS CB_BLOCK_NS /* an alarm so soon after a loss is marked */
 #define SAID_MAX 64
 
 struct cont {
 	struct cb_subject *subject; /* NULL: no baseline */
-	char *key;
+	char *key, *place;
+	uint64_t since; /* started then, 0: was there before */
+};
+/* How much, of a container or of one program in it. */
+struct track {
+	struct cb_track now;
+	const struct cb_rate *rate; /* NULL: no baseline */
+	bool high; /* told, and not back to normal yet */
 };
 struct stream {
 	struct cb_subject *subject;
@@ -35,8 +44,8 @@ struct cb_judge {
 	void (*say)(void *arg, const char *text);
 	void *arg;
 	struct cb_strmap said;
-	struct cb_recent conts, streams;
-	uint64_t now, lost_until, lost_lately;
+	struct cb_recent conts, streams, tracks;
+	uint64_t begin, now, lost_until, lost_lately;
 	uint32_t epoch;
 	struct cb_finding f; /* of the row at hand */
 	struct cb_buf subject_text, program_text, value_text;
@@ -51,6 +60,7 @@ static void drop_cont(void *value, void *arg)
 	struct cont *c = value;
 
 	free(c->key);
+	free(c->place);
 	free(c);
 }
 
@@ -76,6 +86,7 @@ struct cb_judge *cb_judge_new(struct cb_model *m, struct cb_names *names, struct
 	j->tokens = cb_tokens_new(m, false);
 	j->conts = (struct cb_recent){ .max = CONTS, .drop = drop_cont };
 	j->streams = (struct cb_recent){ .max = STREAMS, .drop = drop_stream };
+	j->tracks = (struct cb_recent){ .max = TRACKS };
 	return j;
 }
 
@@ -93,6 +104,7 @@ struct cb_judge *cb_judge_free(struct cb_judge *j)
 	cb_strmap_free(&j->said);
 	cb_recent_free(&j->conts);
 	cb_recent_free(&j->streams);
+	cb_recent_free(&j->tracks);
 	cb_view_done(&j->view);
 	cb_tokens_free(j->tokens);
 	cb_buf_free(&j->subject_text);
@@ -143,6 +155,7 @@ static void finding(struct cb_judge *j, const char *kind, const char *detector, 
 	f->program = program;
 	f->value = value;
 	f->score = score;
+	f->technique = NULL;
 	cb_buf_reset(&f->reason);
 	cb_buf_reset(&f->expected);
 	cb_buf_reset(&f->calls);
@@ -154,11 +167,12 @@ static int raise(struct cb_judge *j, const struct cb_row *row, const struct cont
 
 	if (j->scores)
 		return 0;
-
+	if (!j->f.technique)
+		j->f.technique = cb_technique(j->f.field, j->f.value);
 	if (lost)
 		cb_buf_printf(&j->f.reason, " (%llu rows were lost shortly before: it may be their gap)",
 			      (unsigned long long)lost);
-	return cb_alarms_raise(j->alarms, &j->f, row, c->key, j->now, lost, e);
+	return cb_alarms_raise(j->alarms, &j->f, row, c->key, c->place, j->now, lost, e);
 }
 
 static const char *kind_of(const struct cb_mfield *f, const char *dataset)
@@ -167,7 +181,7 @@ static const char *kind_of(const struct cb_mfield *f, const char *dataset)
 		return "process";
 	if (f->kind == CB_FIELD_CALLS || !strcmp(dataset, "cbtools.syscall"))
 		return "syscall";
-	return strcmp(dataset, "cbtools.resource") ? "access" : "resource";
+	return cb_field_has_rates(f->kind) || !strcmp(dataset, "cbtools.resource") ? "resource" : "access";
 }
 
 static bool known(const struct cb_items *i, const char *s)
@@ -218,8 +232,12 @@ static void explain_value(struct cb_judge *j, const char *value, const struct cb
 		cb_buf_put(prefix, value, tab + 1 - value);
 	cb_buf_reset(&j->value_text);
 	cb_buf_puts(&j->value_text, tab ? tab + 1 : value);
+	if (mf->kind == CB_FIELD_PATH) /* what else was done in this way */
+		cb_buf_put(prefix, cb_text(&j->value_text), strcspn(cb_text(&j->value_text), "/"));
 	if (mf->kind == CB_FIELD_EXE)
 		cb_buf_printf(&f->reason, "program %s was never seen here", value);
+	else if (mf->kind == CB_FIELD_PATH)
+		cb_buf_printf(&f->reason, "%s: never seen %s", cb_text(&j->value_text), tab ? "of this program" : "here");
 	else
 		cb_buf_printf(&f->reason, "%s %s was never seen %s", mf->name, cb_text(&j->value_text),
 			      tab ? "of this program" : "here");
@@ -245,8 +263,10 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 	if (!value || known(&set->level[level], value))
 		return -1;
 	if (!first) {
-		cb_buf_printf(&j->f.reason, "; %s %s is new, too", mf->name,
-			      strchr(value, '\t') ? strchr(value, '\t') + 1 : value);
+		value = strchr(value, '\t') ? strchr(value, '\t') + 1 : value;
+		cb_buf_printf(&j->f.reason, "; %s %s is new, too", mf->name, value);
+		if (!j->f.technique)
+			j->f.technique = cb_technique(mf->name, value);
 		return -1;
 	}
 	cb_buf_reset(&j->program_text);
@@ -260,6 +280,7 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 		explain_value(j, value, set, mf);
 	}
 	j->f.value = cb_text(&j->value_text);
+	j->f.technique = cb_technique(mf->name, j->f.value);
 	return 0;
 }
 
@@ -271,7 +292,7 @@ static int judge_sets(struct cb_judge *j, const struct cb_row *row, const struct
 	size_t i;
 
 	for (i = 0; s && i < vs->n; i++) {
-		if (vs->field[i].kind == CB_FIELD_CALLS || (who->entered && vs->field[i].kind != CB_FIELD_ARGS))
+		if (!cb_field_has_values(vs->field[i].kind) || (who->entered && vs->field[i].kind != CB_FIELD_ARGS))
 			continue;
 		if (judge_set(j, row, who, s, &vs->field[i], first) == 0)
 			first = false;
@@ -425,6 +446,120 @@ static int judge_sequence(struct cb_judge *j, const struct cb_row *row, const st
 	return judge_calls(j, row, c, s, vf, e);
 }
 
+/* ---- how much ---- */
+
+static struct track *track_of(struct cb_judge *j, const struct cont *c, const char *program, int field)
+{
+	struct cb_buf *b = &j->view.key;
+	struct track *t;
+
+	cb_buf_reset(b);
+	cb_buf_printf(b, "%s\t%d\t%s", c->key, field, program);
+	t = cb_recent_get(&j->tracks, b->s, b->len);
+	if (t)
+		return t;
+	t = cb_xalloc(sizeof(*t));
+	if ((size_t)field < c->subject->nset && c->subject->set[field])
+		t->rate = cb_set_find_rate(c->subject->set[field], program);
+	cb_recent_put(&j->tracks, b->s, b->len, t);
+	return t;
+}
+
+/* 0: such a value is never an alarm. */
+static double limit_of(const struct cb_judge *j, const struct cont *c, const struct cb_rate *r, int span)
+{
+	if (!r->t[span].scored)
+		return 0;
+	if (c->since && j->now - c->since < CB_BLOCK_NS)
+		return cb_rate_start_limit(r, span);
+	return r->t[span].score;
+}
+
+/* The span whose value is too large, -1: none. Told once, until it is normal again. */
+static int too_much(const struct cb_judge *j, const struct cont *c, struct track *t)
+{
+	bool normal = true;
+	double limit;
+	int k;
+
+	for (k = 0; t->rate && k < CB_SPANS; k++) {
+		limit = t->now.known[k] ? limit_of(j, c, t->rate, k) : 0;
+		if (limit <= 0)
+			continue;
+		if (t->now.value[k] >= limit && !t->high) {
+			t->high = true;
+			return k;
+		}
+		normal &= t->now.value[k] < limit && t->now.value[k] <= fmax(t->rate->t[k].top, t->rate->floor);
+	}
+	if (normal)
+		t->high = false;
+	return -1;
+}
+
+static void explain_amount(struct cb_judge *j, const struct cont *c, const struct track *t, const struct cb_mfield *mf,
+			   const char *program, int span)
+{
+	const struct cb_threshold *th = &t->rate->t[span];
+	bool level = mf->kind == CB_FIELD_LEVEL;
+	struct cb_finding *f = &j->f;
+	double v = t->now.value[span];
+
+	cb_buf_reset(&j->value_text);
+	cb_rate_bucket(&j->value_text, t->rate, v);
+	finding(j, "resource", cb_rate_name(level, span), mf->name, c->subject, program, cb_text(&j->value_text),
+		cb_rate_score(t->rate, span, v));
+	cb_buf_printf(&f->reason, "%s: ", mf->name);
+	cb_rate_text(&f->reason, mf->name, level, v);
+	cb_buf_puts(&f->reason, level ? (span ? " more within a minute" : "") : span ? " over 4 s" : " over 1 s");
+	cb_buf_puts(&f->reason, *program ? " by this program; alarm from " : "; alarm from ");
+	cb_rate_text(&f->reason, mf->name, level, limit_of(j, c, t->rate, span));
+	cb_buf_puts(&f->expected, "at most ");
+	cb_rate_text(&f->expected, mf->name, level, th->top);
+	cb_buf_printf(&f->expected, " in %u blocks of 10 s", th->blocks - th->aside);
+}
+
+static int judge_amount(struct cb_judge *j, const struct cb_row *row, const struct cont *c,
+			const struct cb_view_field *vf, const char *program, double v, bool *told, struct cb_err *e)
+{
+	const struct cb_mfield *mf = &j->model->field[vf->field];
+	struct track *t = track_of(j, c, program, vf->field);
+	int span;
+
+	cb_track_put(&t->now, vf->kind == CB_FIELD_LEVEL, row->time, cb_view_number(row, j->view.duration, 0), v);
+	span = too_much(j, c, t);
+	if (span < 0 || *told)
+		return 0;
+	*told = true;
+	if (cb_model_rate_allowed(j->model, c->subject->key, program, mf->name, t->now.value[span], j->now))
+		return 0;
+	explain_amount(j, c, t, mf, program, span);
+	return raise(j, row, c, e);
+}
+
+static int judge_amounts(struct cb_judge *j, const struct cb_row *row, const struct cb_view_set *vs,
+			 const struct cb_whose *who, const struct cont *c, struct cb_err *e)
+{
+	const struct cb_view_field *vf;
+	int err = 0;
+	size_t i;
+	double v;
+
+	for (i = 0; i < vs->n && !err; i++) {
+		bool told = false;
+
+		vf = &vs->field[i];
+		if (!cb_field_has_rates(vf->kind) || !cb_view_amount(row, vf->column, &v))
+			continue;
+		cb_buf_reset(&j->program_text);
+		cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
+		err = judge_amount(j, row, c, vf, "", v, &told, e);
+		if (!err && j->program_text.len)
+			err = judge_amount(j, row, c, vf, j->program_text.s, v, &told, e);
+	}
+	return err;
+}
+
 /* ---- scores ---- */
 
 static const char *keep(struct cb_process_score *p, int i, const struct cb_row *row, int column)
@@ -475,7 +610,9 @@ static struct cont *cont_of(struct cb_judge *j, const struct cb_row *row, const 
 		return c;
 	c = cb_xalloc(sizeof(*c));
 	c->key = cb_xstrdup(key);
-	cb_recent_put(&j->conts, key, len, c);
+	c->since = j->now - j->begin >= CB_APPEARS_NS ? j->now : 0;
+	c->place = cb_xstrdup(cb_view_place(&j->view, row, who->cont));
+	cb_recent_put(&j->conts, c->key, len, c);
 	c->subject = cb_model_find(j->model, who->subject);
 	if (!c->subject)
 		say_once(j, "no baseline for %s (%s): not judged", who->cont, who->subject_name);
@@ -508,6 +645,8 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	size_t i;
 	int err;
 
+	if (!j->begin)
+		j->begin = row->time;
 	if (row->time > j->now)
 		j->now = j->stats.last = row->time;
 	cb_alarms_tick(j->alarms, j->now, false);
@@ -527,7 +666,14 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	if (!c->subject || skip(j, row, vs))
 		return 0;
 	vs->rows += !who.entered;
+	if (vs->exec && !who.entered && cb_view_number(row, j->view.vpid, 0) == 1)
+		c->since = j->now;
+	name = cb_view_other(vs, row, &who);
+	if (name)
+		cb_alarms_link(j->alarms, c->place, cb_view_place(&j->view, row, name), j->now);
 	err = judge_sets(j, row, vs, &who, c, e);
+	if (!err && !who.entered)
+		err = judge_amounts(j, row, vs, &who, c, e);
 	for (i = 0; i < vs->n && !err && !who.entered; i++)
 		if (vs->field[i].kind == CB_FIELD_CALLS)
 			err = judge_sequence(j, row, &who, c, &vs->field[i], e);

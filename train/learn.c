@@ -10,12 +10,22 @@ struct cont {
 	struct cb_subject *subject;
 	uint64_t since; /* watched time */
 	bool ended;
+	bool starts; /* it was not there when watching began */
 };
 struct stream {
 	uint32_t process, program;
 	struct cb_subject *subject; /* NULL: not learned */
 	uint64_t expect; /* number of its next call */
 	uint32_t epoch;	 /* of losses */
+};
+
+/* How much, of a container or of one program in it. */
+struct track {
+	struct cb_track now;
+	struct cb_rate *rate; /* NULL: there are too many */
+	double most[CB_SPANS]; /* of the block at hand */
+	uint64_t block;
+	bool start, any;
 };
 
 struct cb_learn {
@@ -32,6 +42,9 @@ struct cb_learn {
 	struct cb_strmap streams, processes;
 	struct stream *stream;
 	size_t stream_cap;
+	struct cb_strmap tracks;
+	struct track *track;
+	size_t track_cap;
 	struct cb_batch batch;
 };
 
@@ -57,6 +70,8 @@ struct cb_learn *cb_learn_free(struct cb_learn *l)
 	cb_strmap_free(&l->processes);
 	free(l->cont);
 	free(l->stream);
+	cb_strmap_free(&l->tracks);
+	free(l->track);
 	cb_batch_free(&l->batch);
 	free(l);
 	return NULL;
@@ -100,7 +115,7 @@ static struct cont *cont_of(struct cb_learn *l, const struct cb_row *row, const 
 	}
 	c = &l->cont[i];
 	if (made) {
-		*c = (struct cont){ cb_model_subject(l->model, who->subject, who->subject_name), l->watched, false };
+		*c = (struct cont){ cb_model_subject(l->model, who->subject, who->subject_name), l->watched, false, l->watched >= CB_APPEARS_NS };
 		if (c->subject)
 			c->subject->containers++;
 	}
@@ -125,7 +140,7 @@ static void learn_sets(struct cb_learn *l, const struct cb_row *row, const struc
 	}
 	for (i = 0; s && i < vs->n; i++) {
 		f = &vs->field[i];
-		if (f->kind == CB_FIELD_CALLS || (who->entered && f->kind != CB_FIELD_ARGS))
+		if (!cb_field_has_values(f->kind) || (who->entered && f->kind != CB_FIELD_ARGS))
 			continue;
 		for (level = 0; level < cb_levels(f->kind); level++) {
 			if (who->entered && level == 1) /* whoever came in from outside has a parent outside */
@@ -135,6 +150,86 @@ static void learn_sets(struct cb_learn *l, const struct cb_row *row, const struc
 				cb_items_see(&cb_subject_set(s, f->field)->level[level], value, strlen(value),
 					     n, owner, block, start, row->time);
 		}
+	}
+}
+
+static void track_flush(struct track *t)
+{
+	int k;
+
+	for (k = 0; t->any && t->rate && k < CB_SPANS; k++) {
+		if (t->start && t->most[k] > t->rate->start[k])
+			t->rate->start[k] = t->most[k];
+		if (!t->start && t->most[k] >= 0)
+			cb_maxima_put(&t->rate->span[k], t->most[k]);
+		t->most[k] = -1;
+	}
+	if (t->any && t->rate && t->start)
+		t->rate->starts++;
+	t->any = false;
+}
+
+static struct track *track_of(struct cb_learn *l, const char *cont, const char *program, struct cont *c, int field)
+{
+	struct cb_buf *b = &l->view.shape;
+	struct track *t;
+	bool made;
+	size_t i;
+
+	cb_buf_reset(b);
+	cb_buf_printf(b, "%s\t%d\t%s", cont, field, program);
+	i = cb_strmap_add(&l->tracks, b->s, b->len, &made);
+	if (i >= l->track_cap) {
+		l->track_cap = l->track_cap ? l->track_cap * 2 : 64;
+		l->track = cb_xrealloc(l->track, l->track_cap * sizeof(*l->track));
+	}
+	t = &l->track[i];
+	if (made)
+		*t = (struct track){ .rate = cb_set_rate(cb_subject_set(c->subject, field), program) };
+	return t;
+}
+
+static void learn_amount(struct cb_learn *l, const struct cb_row *row, struct cont *c, struct track *t, bool level, double v)
+{
+	uint64_t block = l->watched / CB_BLOCK_NS;
+	int k;
+
+	if (t->any && block != t->block)
+		track_flush(t);
+	if (!t->any) {
+		t->any = true;
+		t->block = block;
+		t->start = c->starts && l->watched - c->since < CB_BLOCK_NS;
+		for (k = 0; k < CB_SPANS; k++)
+			t->most[k] = -1;
+	}
+	cb_track_put(&t->now, level, row->time, cb_view_number(row, l->view.duration, 0), v);
+	for (k = 0; k < CB_SPANS; k++)
+		if (t->now.known[k] && t->now.value[k] > t->most[k])
+			t->most[k] = t->now.value[k];
+}
+
+static void learn_amounts(struct cb_learn *l, const struct cb_row *row, const struct cb_view_set *vs,
+			  const struct cb_whose *who, struct cont *c)
+{
+	const struct cb_view_field *f;
+	char program[CB_SHAPE_MAX * 2];
+	struct cb_buf *b = &l->view.value;
+	const char *cont;
+	size_t i;
+	double v;
+
+	for (i = 0; i < vs->n; i++) {
+		f = &vs->field[i];
+		if (!cb_field_has_rates(f->kind) || !cb_view_amount(row, f->column, &v))
+			continue;
+		cb_buf_reset(b);
+		cb_shape_text(b, who->exe, strlen(who->exe));
+		snprintf(program, sizeof(program), "%s", cb_text(b));
+		cont = cb_view_cont_key(&l->view, row, who);
+		learn_amount(l, row, c, track_of(l, cont, "", c, f->field), f->kind == CB_FIELD_LEVEL, v);
+		if (*program)
+			learn_amount(l, row, c, track_of(l, cont, program, c, f->field), f->kind == CB_FIELD_LEVEL, v);
 	}
 }
 
@@ -247,12 +342,24 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 	vs->rows += !who.entered;
 	if (who.entered)
 		l->stats.entered++;
+	if (vs->exec && cb_view_number(row, l->view.vpid, 0) == 1 && !who.entered)
+		c->starts = true;
 	learn_sets(l, row, vs, &who, c);
+	if (!who.entered)
+		learn_amounts(l, row, vs, &who, c);
 	for (i = 0; i < vs->n && !who.entered; i++)
 		if (vs->field[i].kind == CB_FIELD_CALLS)
 			learn_sequence(l, row, &who, c, &vs->field[i]);
 	if (l->batch.ncalls >= CB_BATCH_CALLS)
 		cb_learn_absorb(l);
+}
+
+static void note_field(struct cb_subject *s, const struct cb_view_field *f, bool entered)
+{
+	if (f->kind == CB_FIELD_ARGS || (!entered && cb_field_has_values(f->kind) && f->kind != CB_FIELD_EXE))
+		cb_subject_set(s, f->field);
+	if (!entered && cb_field_has_rates(f->kind))
+		cb_set_rate(cb_subject_set(s, f->field), "");
 }
 
 /*
@@ -267,8 +374,7 @@ static void note_watched(struct cb_learn *l, struct cb_subject *s, bool entered)
 	for (i = 0; i < l->view.n; i++) {
 		vs = &l->view.set[i];
 		for (k = 0; vs->watched && k < vs->n; k++)
-			if (vs->field[k].kind == CB_FIELD_ARGS || (!entered && vs->field[k].kind == CB_FIELD_VALUE))
-				cb_subject_set(s, vs->field[k].field);
+			note_field(s, &vs->field[k], entered);
 	}
 }
 
@@ -300,6 +406,10 @@ static void count_days(struct cb_learn *l)
 
 void cb_learn_absorb(struct cb_learn *l)
 {
+	size_t i;
+
+	for (i = 0; i < l->tracks.n; i++)
+		track_flush(&l->track[i]);
 	count_days(l);
 	cb_batch_absorb(&l->batch, l->model);
 	cb_model_thresholds(l->model);

@@ -31,16 +31,29 @@ static void program_free(struct cb_program *p)
 	free(p);
 }
 
+static void set_free(struct cb_set *set)
+{
+	size_t i;
+
+	for (i = 0; set && i < CB_LEVELS; i++)
+		cb_items_free(&set->level[i]);
+	for (i = 0; set && i < set->rates.n; i++)
+		free(set->rate[i]);
+	if (set) {
+		cb_strmap_free(&set->rates);
+		free(set->rate);
+	}
+	free(set);
+}
+
 static void subject_free(struct cb_subject *s)
 {
-	size_t i, l;
+	size_t i;
 
 	for (i = 0; i < s->prog.n; i++)
 		program_free(s->program[i]);
 	for (i = 0; i < s->nset; i++) {
-		for (l = 0; s->set[i] && l < CB_LEVELS; l++)
-			cb_items_free(&s->set[i]->level[l]);
-		free(s->set[i]);
+		set_free(s->set[i]);
 	}
 	cb_strmap_free(&s->prog);
 	free(s->program);
@@ -139,19 +152,54 @@ struct cb_set *cb_subject_set(struct cb_subject *s, int field)
 	return s->set[field];
 }
 
+struct cb_rate *cb_set_find_rate(const struct cb_set *s, const char *program)
+{
+	int i = cb_strmap_find(&s->rates, program, strlen(program));
+
+	return i < 0 ? NULL : s->rate[i];
+}
+
+struct cb_rate *cb_set_rate(struct cb_set *s, const char *program)
+{
+	struct cb_rate *r = cb_set_find_rate(s, program);
+	size_t i;
+
+	if (r || s->rates.n >= CB_PROGRAMS_MAX)
+		return r;
+	i = cb_strmap_add(&s->rates, program, strlen(program), NULL);
+	if (i >= s->rate_cap) {
+		s->rate_cap = s->rate_cap ? s->rate_cap * 2 : 4;
+		s->rate = cb_xrealloc(s->rate, s->rate_cap * sizeof(*s->rate));
+	}
+	return s->rate[i] = cb_xalloc(sizeof(*r));
+}
+
 int cb_levels(enum cb_field_kind k)
 {
-	return k == CB_FIELD_EXE ? 1 : k == CB_FIELD_ARGS ? 3 : 2;
+	return k == CB_FIELD_EXE ? 1 : k == CB_FIELD_ARGS || k == CB_FIELD_PATH ? 3 : cb_field_has_rates(k) ? 0 : 2;
 }
 
 static enum cb_field_kind field_kind(const char *dataset, const char *name, enum cb_role role)
 {
+	static const struct {
+		const char *dataset, *name;
+		enum cb_field_kind kind;
+	} special[] = {
+		{ "", "process.executable.path", CB_FIELD_EXE },
+		{ "cbtools.exec", "process.command_args", CB_FIELD_ARGS },
+		{ "cbtools.file", "file.path", CB_FIELD_PATH },
+		{ "cbtools.file", "file.target_path", CB_FIELD_PATH },
+		{ "cbtools.peer", "network.peer", CB_FIELD_PEER },
+	};
+	size_t i;
+
 	if (role == CB_SEQ)
 		return CB_FIELD_CALLS;
-	if (!strcmp(name, "process.executable.path"))
-		return CB_FIELD_EXE;
-	if (!strcmp(dataset, "cbtools.exec") && !strcmp(name, "process.command_args"))
-		return CB_FIELD_ARGS;
+	if (role == CB_RATE || role == CB_LEVEL)
+		return role == CB_RATE ? CB_FIELD_RATE : CB_FIELD_LEVEL;
+	for (i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+		if (!strcmp(special[i].dataset, dataset) && !strcmp(special[i].name, name))
+			return special[i].kind;
 	return CB_FIELD_VALUE;
 }
 
@@ -200,6 +248,22 @@ bool cb_model_allowed(const struct cb_model *m, const char *subject, const char 
 		a = &m->allow[i];
 		if ((!a->expires || now < a->expires) && allow_fits(a->subject, subject) &&
 		    allow_fits(a->program, program) && !strcmp(a->field, field) && allow_fits(a->value, value))
+			return true;
+	}
+	return false;
+}
+
+bool cb_model_rate_allowed(const struct cb_model *m, const char *subject, const char *program, const char *field,
+			   double v, uint64_t now)
+{
+	size_t i, len = strlen(CB_RATE_ALLOW);
+	const struct cb_allow *a;
+
+	for (i = 0; i < m->nallow; i++) {
+		a = &m->allow[i];
+		if ((!a->expires || now < a->expires) && allow_fits(a->subject, subject) &&
+		    allow_fits(a->program, program) && !strcmp(a->field, field) &&
+		    (!*a->value || (!strncmp(a->value, CB_RATE_ALLOW, len) && v <= strtod(a->value + len, NULL))))
 			return true;
 	}
 	return false;

@@ -11,9 +11,10 @@
 #include "cb.h"
 #include "chain.h"
 #include "items.h"
+#include "rate.h"
 
 #define CB_MODEL_ID 0x63624d31 /* application_id: "cbM1" */
-#define CB_MODEL_VERSION 1
+#define CB_MODEL_VERSION 2 /* 2: rates; files by what is done to them */
 #define CB_BLOCK_NS 10000000000ULL /* blocks whose maxima are kept: 10 s */
 #define CB_ENTERED "(entered)"
 #define CB_HOST "(host)"
@@ -42,16 +43,6 @@ struct cb_heldout {
 void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned window);
 void cb_heldout_sort(struct cb_heldout *h);
 
-struct cb_threshold {
-	bool scored;
-	double score;	/* alarm from here on; of a window: mean cost */
-	double per_day; /* what the history can carry, alarms a container-day */
-	double top, scale; /* of the held-out tail: largest and e-fold; turns a score into a probability */
-	uint32_t blocks; /* effective N */
-	uint32_t aside; /* blocks learned, but not thresholded by: what happens once */
-	int level;	/* of a SET field */
-};
-
 struct cb_program {
 	const char *path; /* the subject's map owns it */
 	struct cb_counts counts;
@@ -65,9 +56,13 @@ struct cb_program {
 	struct cb_chain *chain;		/* when loaded to judge */
 };
 
+/* What is known of a field: values, or how much. */
 struct cb_set {
 	struct cb_items level[CB_LEVELS]; /* finest first */
 	struct cb_threshold t;
+	struct cb_strmap rates; /* of RATE and LEVEL: programs, "" for all together */
+	struct cb_rate **rate;
+	size_t rate_cap;
 };
 
 struct cb_subject {
@@ -88,7 +83,20 @@ enum cb_field_kind {
 	CB_FIELD_EXE,	/* value */
 	CB_FIELD_ARGS,	/* of exec rows: program + arguments, parent + program, program */
 	CB_FIELD_CALLS, /* program + symbol, symbol */
+	CB_FIELD_PATH,	/* program + what is done + path, what is done + path, what is done + folder */
+	CB_FIELD_PEER,	/* as CB_FIELD_VALUE; its numbers are ports and networks, and tell */
+	CB_FIELD_RATE,	/* how much in an interval: struct cb_rate */
+	CB_FIELD_LEVEL, /* how much at the end of an interval */
 };
+/* Has values that were seen or not, of any row. */
+static inline bool cb_field_has_values(enum cb_field_kind k)
+{
+	return k != CB_FIELD_CALLS && k != CB_FIELD_RATE && k != CB_FIELD_LEVEL;
+}
+static inline bool cb_field_has_rates(enum cb_field_kind k)
+{
+	return k == CB_FIELD_RATE || k == CB_FIELD_LEVEL;
+}
 int cb_levels(enum cb_field_kind k);
 struct cb_mfield {
 	char *dataset, *name; /* dataset "" for the columns all rows share */
@@ -124,12 +132,18 @@ struct cb_subject *cb_model_find(const struct cb_model *m, const char *key);
 struct cb_program *cb_subject_program(struct cb_subject *s, const char *path); /* adds; NULL: full */
 struct cb_program *cb_subject_find(const struct cb_subject *s, const char *path);
 struct cb_set *cb_subject_set(struct cb_subject *s, int field); /* adds */
+struct cb_rate *cb_set_rate(struct cb_set *s, const char *program); /* adds; NULL: full */
+struct cb_rate *cb_set_find_rate(const struct cb_set *s, const char *program);
 int cb_model_field(struct cb_model *m, const char *dataset, const char *name, enum cb_role role); /* -1: full */
 /* Symbol of a name: adds while there is room, else CB_SYMBOL_OTHER. */
 unsigned cb_model_symbol(struct cb_model *m, const char *name, size_t len);
 const char *cb_model_symbol_name(const struct cb_model *m, unsigned symbol);
 bool cb_model_allowed(const struct cb_model *m, const char *subject, const char *program, const char *field,
 		      const char *value, uint64_t now);
+/* An alarm about how much: "up to N" of its field was allowed. */
+#define CB_RATE_ALLOW "up to "
+bool cb_model_rate_allowed(const struct cb_model *m, const char *subject, const char *program, const char *field,
+			   double v, uint64_t now);
 
 /* As if cmodel allow had been asked for it; copies, saved with the model. */
 void cb_model_allow(struct cb_model *m, const char *subject, const char *program, const char *field, const char *value);

@@ -25,6 +25,12 @@ CREATE TABLE heldout (program INTEGER NOT NULL, scale INTEGER NOT NULL, blocks I
 CREATE TABLE heldout_top (program INTEGER NOT NULL, scale INTEGER NOT NULL, rank INTEGER NOT NULL,
 	sum INTEGER NOT NULL, fold INTEGER NOT NULL, before INTEGER NOT NULL, symbols BLOB NOT NULL,
 	PRIMARY KEY (program, scale, rank)) WITHOUT ROWID;
+-- maxima of blocks of 10 s: top holds the largest, hist counts the others by quarters of a power of two; start is the
+-- largest while containers started
+CREATE TABLE rate (subject INTEGER NOT NULL, field INTEGER NOT NULL, program TEXT NOT NULL, span INTEGER NOT NULL,
+	blocks INTEGER NOT NULL, starts INTEGER NOT NULL, start REAL NOT NULL, floor REAL NOT NULL, top BLOB NOT NULL,
+	hist BLOB NOT NULL, scored INTEGER NOT NULL, score REAL NOT NULL, per_day REAL NOT NULL, largest REAL NOT NULL,
+	scale REAL NOT NULL, effective INTEGER NOT NULL, aside INTEGER NOT NULL, PRIMARY KEY (subject, field, program, span));
 -- detector: window20, window200, calls (of a program), set (of a subject and field)
 CREATE TABLE threshold (subject INTEGER NOT NULL, program INTEGER NOT NULL, field INTEGER NOT NULL,
 	detector TEXT NOT NULL, scored INTEGER NOT NULL, score REAL NOT NULL, per_day REAL NOT NULL, top REAL NOT NULL,

@@ -118,6 +118,37 @@ static const char *column(sqlite3_stmt *s, int i)
 	return t ? t : "";
 }
 
+/*
+ * Version 1 had no rates, and knew files by name only. Its values of files would make all that is done to them look
+ * new: they are learned anew.
+ */
+static const char migrate_1[] =
+	"CREATE TABLE rate (subject, field, program, span, blocks, starts, start, floor, top, hist, scored, score, per_day, "
+	"largest, scale, effective, aside, PRIMARY KEY (subject, field, program, span));"
+	"DELETE FROM item WHERE field IN (SELECT id FROM field WHERE dataset = 'cbtools.file');"
+	"DELETE FROM threshold WHERE field IN (SELECT id FROM field WHERE dataset = 'cbtools.file');"
+	"PRAGMA user_version = 2;";
+
+/* A copy of an older model in memory, as this version has it. */
+static void migrate(struct db *d)
+{
+	sqlite3 *old = d->db;
+	sqlite3_backup *b;
+
+	d->db = NULL;
+	if (sqlite3_open(":memory:", &d->db) != SQLITE_OK) {
+		db_fail(d);
+	} else {
+		b = sqlite3_backup_init(d->db, "main", old, "main");
+		if (b)
+			sqlite3_backup_step(b, -1);
+		if (!b || sqlite3_backup_finish(b) != SQLITE_OK)
+			db_fail(d);
+	}
+	db_exec(d, migrate_1);
+	sqlite3_close(old);
+}
+
 /* Opened, and a model of a version we know. */
 static int open_model(struct db *d, const char *path, int flags, struct cb_err *e)
 {
@@ -138,6 +169,8 @@ static int open_model(struct db *d, const char *path, int flags, struct cb_err *
 	else if (!d->err && version > CB_MODEL_VERSION)
 		d->err = cb_fail(e, -EINVAL, "%s: expected a model of version %d or older, got version %lld", path,
 				 CB_MODEL_VERSION, (long long)version);
+	else if (!d->err && version < CB_MODEL_VERSION)
+		migrate(d);
 	return d->err;
 }
 
@@ -379,6 +412,42 @@ static void load_thresholds(struct db *d, struct cb_model *m, const struct progr
 	sqlite3_finalize(s);
 }
 
+static void load_rates(struct db *d, struct cb_model *m)
+{
+	sqlite3_stmt *s = db_prepare(d, "SELECT subject, field, program, span, blocks, starts, start, floor, top, hist, scored, "
+					"score, per_day, largest, scale, effective, aside FROM rate "
+					"ORDER BY subject, field, rowid");
+	struct cb_maxima *x;
+	struct cb_rate *r;
+
+	while (db_step(d, s)) {
+		struct cb_subject *su = subject_at(m, sqlite3_column_int64(s, 0));
+		int64_t field = sqlite3_column_int64(s, 1) - 1, span = sqlite3_column_int64(s, 3);
+		size_t top = sqlite3_column_bytes(s, 8);
+
+		if (!su || field < 0 || field >= (int64_t)m->fields.n || span < 0 || span >= CB_SPANS ||
+		    top > sizeof(x->top) || sqlite3_column_bytes(s, 9) != sizeof(x->hist))
+			continue;
+		r = cb_set_rate(cb_subject_set(su, field), column(s, 2));
+		if (!r)
+			continue;
+		x = &r->span[span];
+		x->blocks = sqlite3_column_int64(s, 4);
+		r->starts = sqlite3_column_int64(s, 5);
+		r->start[span] = sqlite3_column_double(s, 6);
+		r->floor = sqlite3_column_double(s, 7);
+		x->ntop = top / sizeof(x->top[0]);
+		if (top)
+			memcpy(x->top, sqlite3_column_blob(s, 8), top);
+		memcpy(x->hist, sqlite3_column_blob(s, 9), sizeof(x->hist));
+		r->t[span] = (struct cb_threshold){ sqlite3_column_int(s, 10),	  sqlite3_column_double(s, 11),
+						    sqlite3_column_double(s, 12), sqlite3_column_double(s, 13),
+						    sqlite3_column_double(s, 14), sqlite3_column_int64(s, 15),
+						    sqlite3_column_int64(s, 16),  0 };
+	}
+	sqlite3_finalize(s);
+}
+
 static void load_allow(struct db *d, struct cb_model *m)
 {
 	sqlite3_stmt *s = db_prepare(d, "SELECT subject, program, field, value, expires FROM allow ORDER BY id");
@@ -431,6 +500,7 @@ int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb
 		load_items(&d, m);
 		load_heldout(&d, &g);
 		load_thresholds(&d, m, &g);
+		load_rates(&d, m);
 		load_allow(&d, m);
 		mark_seen(m);
 	}
@@ -586,6 +656,27 @@ static void save_programs(struct db *d, const struct cb_model *m, int64_t batch)
 	sqlite3_finalize(thr);
 }
 
+static void save_rates(struct db *d, sqlite3_stmt *s, const struct cb_set *set, int64_t subject, int64_t field)
+{
+	const struct cb_threshold *t;
+	const struct cb_maxima *x;
+	const struct cb_rate *r;
+	size_t i;
+	int k;
+
+	for (i = 0; i < set->rates.n; i++) {
+		r = set->rate[i];
+		for (k = 0; k < CB_SPANS; k++) {
+			x = &r->span[k];
+			t = &r->t[k];
+			db_put(d, s, "iisiiiddbbiddddii", subject, field, set->rates.key[i], (int64_t)k, (int64_t)x->blocks,
+			       (int64_t)r->starts, r->start[k], r->floor, x->top, (int64_t)(x->ntop * sizeof(x->top[0])),
+			       x->hist, (int64_t)sizeof(x->hist), (int64_t)t->scored, t->score, t->per_day, t->top,
+			       t->scale, (int64_t)t->blocks, (int64_t)t->aside);
+		}
+	}
+}
+
 static int name_order(const void *a, const void *b, void *arg)
 {
 	const struct cb_strmap *m = arg;
@@ -618,6 +709,7 @@ static void save_subjects(struct db *d, const struct cb_model *m, int64_t batch)
 	sqlite3_stmt *item = db_prepare(d, "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	sqlite3_stmt *thr = db_prepare(d, "INSERT INTO threshold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	sqlite3_stmt *drop = db_prepare(d, "INSERT OR REPLACE INTO dropped VALUES (?, ?, ?, ?)");
+	sqlite3_stmt *rate = db_prepare(d, "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	const struct cb_subject *s;
 	size_t i, f;
 	int l;
@@ -628,6 +720,9 @@ static void save_subjects(struct db *d, const struct cb_model *m, int64_t batch)
 		       (int64_t)s->dropped);
 		for (f = 0; f < s->nset; f++) {
 			if (!s->set[f])
+				continue;
+			save_rates(d, rate, s->set[f], i + 1, f + 1);
+			if (cb_field_has_rates(m->field[f].kind))
 				continue;
 			save_threshold(d, thr, i + 1, 0, f + 1, "set", &s->set[f]->t);
 			for (l = 0; l < CB_LEVELS; l++) {
@@ -642,6 +737,7 @@ static void save_subjects(struct db *d, const struct cb_model *m, int64_t batch)
 	sqlite3_finalize(item);
 	sqlite3_finalize(thr);
 	sqlite3_finalize(drop);
+	sqlite3_finalize(rate);
 }
 
 static void save_allow(struct db *d, const struct cb_model *m)
@@ -764,7 +860,7 @@ int cb_model_save(struct cb_model *m, const char *path, const char *base, const 
 		db_exec(&d, pragma);
 		db_exec(&d, schema);
 	}
-	db_exec(&d, "BEGIN; DELETE FROM threshold; DELETE FROM heldout; DELETE FROM heldout_top");
+	db_exec(&d, "BEGIN; DELETE FROM threshold; DELETE FROM heldout; DELETE FROM heldout_top; DELETE FROM rate");
 	batch = save_sources(&d, source, n);
 	save_names(&d, m);
 	save_subjects(&d, m, batch);

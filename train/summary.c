@@ -15,6 +15,17 @@ int cb_parse_budget(const char *text, double *ret, struct cb_err *e)
 	return 0;
 }
 
+static double set_promise(const struct cb_set *s)
+{
+	double all = s->t.scored ? s->t.per_day : 0;
+	size_t i, k;
+
+	for (i = 0; i < s->rates.n; i++)
+		for (k = 0; k < CB_SPANS; k++)
+			all += s->rate[i]->t[k].scored ? s->rate[i]->t[k].per_day : 0;
+	return all;
+}
+
 double cb_promise(const struct cb_subject *s)
 {
 	double all = 0;
@@ -26,7 +37,7 @@ double cb_promise(const struct cb_subject *s)
 		all += s->program[i]->calls_set.scored ? s->program[i]->calls_set.per_day : 0;
 	}
 	for (i = 0; i < s->nset; i++)
-		all += s->set[i] && s->set[i]->t.scored ? s->set[i]->t.per_day : 0;
+		all += s->set[i] ? set_promise(s->set[i]) : 0;
 	return all;
 }
 
@@ -60,13 +71,60 @@ static void program(struct cb_buf *out, const struct cb_program *p)
 static void set(struct cb_buf *out, const struct cb_mfield *f, const struct cb_set *s)
 {
 	static const char *const args[] = { "program + arguments", "parent + program", "program" };
+	static const char *const path[] = { "program + use + path", "use + path", "use + folder" };
 	static const char *const other[] = { "program + value", "value" };
-	const char *level = f->kind == CB_FIELD_ARGS  ? args[s->t.level] :
-			    f->kind == CB_FIELD_EXE ? "value" :
-							other[s->t.level & 1];
+	const char *level = f->kind == CB_FIELD_ARGS ? args[s->t.level] :
+			    f->kind == CB_FIELD_PATH ? path[s->t.level] :
+			    f->kind == CB_FIELD_EXE  ? "value" :
+						       other[s->t.level & 1];
 
 	cb_buf_printf(out, "  %-40s %11zu %9u %9u %8s %-8s judged by %s\n", f->name, s->level[s->t.level].map.n, s->t.aside,
 		      s->t.blocks, "", s->t.scored ? "ready" : "learning", s->t.scored ? level : "nothing");
+}
+
+static void limit(struct cb_buf *out, const struct cb_mfield *f, const struct cb_rate *r, int span)
+{
+	const struct cb_threshold *t = &r->t[span];
+	struct cb_buf b = { 0 };
+
+	if (t->scored)
+		cb_rate_text(&b, f->name, f->kind == CB_FIELD_LEVEL, t->score);
+	cb_buf_printf(out, " %12s", b.len ? b.s : "-");
+	cb_buf_free(&b);
+}
+
+static void rates(struct cb_buf *out, const struct cb_mfield *f, const struct cb_set *s)
+{
+	const struct cb_rate *r;
+	struct cb_buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < s->rates.n; i++) {
+		r = s->rate[i];
+		cb_buf_reset(&b);
+		cb_rate_text(&b, f->name, f->kind == CB_FIELD_LEVEL, r->t[0].top);
+		cb_buf_printf(out, "  %-40s %9u %12s", f->name, r->t[0].blocks, b.s);
+		limit(out, f, r, 0);
+		limit(out, f, r, 1);
+		cb_buf_printf(out, " %s\n", s->rates.key[i]);
+	}
+	cb_buf_free(&b);
+}
+
+static void all_rates(struct cb_buf *out, const struct cb_model *m, const struct cb_subject *s)
+{
+	bool first = true;
+	size_t i;
+
+	for (i = 0; i < s->nset; i++) {
+		if (!s->set[i] || !s->set[i]->rates.n)
+			continue;
+		if (first)
+			cb_buf_printf(out, "  %-40s %9s %12s %12s %12s %s\n", "HOW MUCH", "BLOCKS", "LARGEST", "ALARM", "4 S/GROWTH",
+				      "PROGRAM");
+		first = false;
+		rates(out, &m->field[i], s->set[i]);
+	}
 }
 
 static void subject(struct cb_buf *out, const struct cb_model *m, const struct cb_subject *s)
@@ -82,13 +140,14 @@ static void subject(struct cb_buf *out, const struct cb_model *m, const struct c
 			      "NEW MASS", "STATE", "BITS 20", "BITS 200", "SET");
 	for (i = 0; i < s->prog.n; i++)
 		program(out, s->program[i]);
-	for (i = 0; i < s->nset && !s->set[i]; i++)
+	for (i = 0; i < s->nset && (!s->set[i] || !cb_field_has_values(m->field[i].kind)); i++)
 		;
 	if (i < s->nset)
 		cb_buf_printf(out, "  %-40s %11s %9s %9s\n", "FIELD", "VALUES", "ONCE", "BLOCKS");
 	for (; i < s->nset; i++)
-		if (s->set[i] && m->field[i].kind != CB_FIELD_CALLS)
+		if (s->set[i] && cb_field_has_values(m->field[i].kind))
 			set(out, &m->field[i], s->set[i]);
+	all_rates(out, m, s);
 	if (s->dropped)
 		cb_buf_printf(out, "  rows of more than %d programs were left out: %llu\n", CB_PROGRAMS_MAX,
 			      (unsigned long long)s->dropped);

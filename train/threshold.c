@@ -16,7 +16,9 @@
 #include "model.h"
 
 #define WEIGHT_PROCESS 25.0
+#define WEIGHT_PATH 30.0
 #define WEIGHT_VALUE 15.0
+#define WEIGHT_RATE 2.0 /* there are ten of them */
 #define WEIGHT_CALLS 5.0
 #define WEIGHT_WINDOWS 5.0
 #define MIN_UNITS 5    /* one a fold */
@@ -169,7 +171,6 @@ static void calls_threshold(struct cb_program *p, const struct cb_items *t, doub
 	r->score = -log10((novel + 0.5) / (p->units + 1.0));
 }
 
-
 /* The finest level whose values would have been new seldom enough; else the one with the fewest. */
 static void set_threshold(struct cb_set *set, enum cb_field_kind kind, double budget, double days, uint32_t blocks,
 			  bool starts)
@@ -202,7 +203,26 @@ static void set_threshold(struct cb_set *set, enum cb_field_kind kind, double bu
 
 static double field_weight(enum cb_field_kind k)
 {
-	return k == CB_FIELD_CALLS ? WEIGHT_CALLS : k == CB_FIELD_VALUE ? WEIGHT_VALUE : WEIGHT_PROCESS;
+	static const double weight[] = {
+		[CB_FIELD_VALUE] = WEIGHT_VALUE, [CB_FIELD_EXE] = WEIGHT_PROCESS, [CB_FIELD_ARGS] = WEIGHT_PROCESS,
+		[CB_FIELD_CALLS] = WEIGHT_CALLS, [CB_FIELD_PATH] = WEIGHT_PATH,	  [CB_FIELD_PEER] = WEIGHT_VALUE,
+		[CB_FIELD_RATE] = WEIGHT_RATE,	 [CB_FIELD_LEVEL] = WEIGHT_RATE,
+	};
+
+	return weight[k];
+}
+
+static void field_thresholds(const struct cb_mfield *f, struct cb_subject *s, struct cb_set *set, double share,
+			     uint32_t blocks, bool starts)
+{
+	size_t k;
+
+	if (cb_field_has_values(f->kind))
+		set_threshold(set, f->kind, share, s->days, blocks, starts);
+	for (k = 0; k < s->prog.n && f->kind == CB_FIELD_CALLS; k++)
+		calls_threshold(s->program[k], &set->level[0], share / s->prog.n, s->days);
+	for (k = 0; k < set->rates.n; k++)
+		cb_rate_threshold(set->rate[k], f->name, blocks, share / set->rates.n, s->days);
 }
 
 static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
@@ -210,7 +230,6 @@ static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
 	double all = 0, share;
 	uint32_t blocks = ceil(s->days * 86400e9 / CB_BLOCK_NS);
 	bool starts = s->containers >= MIN_UNITS;
-	struct cb_set *set;
 	size_t i, k;
 
 	for (i = 0; i < s->nset; i++)
@@ -222,18 +241,10 @@ static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
 		for (k = 0; k < CB_SCALES; k++)
 			window_threshold(s->program[i], k, share, s->days);
 	}
-	for (i = 0; i < s->nset; i++) {
-		set = s->set[i];
-		if (!set)
-			continue;
-		share = m->budget * field_weight(m->field[i].kind) / all;
-		if (m->field[i].kind != CB_FIELD_CALLS) {
-			set_threshold(set, m->field[i].kind, share, s->days, blocks, starts);
-			continue;
-		}
-		for (k = 0; k < s->prog.n; k++)
-			calls_threshold(s->program[k], &set->level[0], share / s->prog.n, s->days);
-	}
+	for (i = 0; i < s->nset; i++)
+		if (s->set[i])
+			field_thresholds(&m->field[i], s, s->set[i], m->budget * field_weight(m->field[i].kind) / all, blocks,
+					 starts);
 }
 
 void cb_model_thresholds(struct cb_model *m)

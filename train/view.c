@@ -28,6 +28,8 @@ void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m,
 	v->parent = cb_names_id(names, "process.parent.name");
 	v->first = cb_names_id(names, "syscall.first");
 	v->error = cb_names_id(names, "error.errno");
+	v->duration = cb_names_id(names, "event.duration_ns");
+	v->flags = cb_names_id(names, "file.flags");
 	if (!strncmp(m->by, "label:", 6)) {
 		label = cb_xasprintf("container.label.%s", m->by + 6);
 		v->label = cb_names_id(names, label);
@@ -39,8 +41,10 @@ void cb_view_done(struct cb_view *v)
 {
 	size_t i;
 
-	for (i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++) {
 		free(v->set[i].field);
+		free(v->set[i].other);
+	}
 	free(v->set);
 	cb_buf_free(&v->key);
 	cb_buf_free(&v->value);
@@ -74,8 +78,7 @@ static void set_add(struct cb_view *v, struct cb_view_set *s, const char *datase
 {
 	int field;
 
-	/* counts and levels have no detector yet */
-	if (role != CB_SET && role != CB_SEQ)
+	if (role == CB_NONE)
 		return;
 	field = field_find(v, dataset, name, role);
 	if (field < 0)
@@ -83,6 +86,28 @@ static void set_add(struct cb_view *v, struct cb_view_set *s, const char *datase
 	s->field = cb_xrealloc(s->field, (s->n + 1) * sizeof(*s->field));
 	s->field[s->n++] = (struct cb_view_field){ cb_names_id(v->names, name), field, v->model->field[field].kind, 0 };
 	s->calls |= role == CB_SEQ;
+}
+
+static void other_add(struct cb_view *v, struct cb_view_set *s, const char *name)
+{
+	static const char end[] = ".container.name";
+	size_t len = strlen(name);
+
+	if (len < sizeof(end) || strcmp(name + len - (sizeof(end) - 1), end))
+		return;
+	s->other = cb_xrealloc(s->other, (s->nother + 1) * sizeof(*s->other));
+	s->other[s->nother++] = cb_names_id(v->names, name);
+}
+
+/* The first that is new gives a row's alarm its name: what was started says more than by whom. */
+static int telling_order(const void *a, const void *b)
+{
+	static const int rank[] = { [CB_FIELD_EXE] = 0,	  [CB_FIELD_ARGS] = 1, [CB_FIELD_PATH] = 2, [CB_FIELD_PEER] = 3,
+				    [CB_FIELD_VALUE] = 4, [CB_FIELD_CALLS] = 5, [CB_FIELD_RATE] = 6, [CB_FIELD_LEVEL] = 7 };
+	const struct cb_view_field *x = a, *y = b;
+	int order = rank[x->kind] - rank[y->kind];
+
+	return order ? order : x->field - y->field;
 }
 
 struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
@@ -100,17 +125,11 @@ struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
 	for (i = 0; i < cb_ncommon_fields; i++)
 		set_add(v, s, "", cb_common_fields[i].name, cb_common_fields[i].role);
 	for (i = 0; i < d->ncol; i++)
-		if (common_role(d->col[i].name) == CB_NROLES)
+		if (common_role(d->col[i].name) == CB_NROLES) {
 			set_add(v, s, d->name, d->col[i].name, d->col[i].role);
-	/* the first that is new gives a row's alarm its name: what was started says more than by whom */
-	for (i = 1; i < s->n; i++)
-		if (s->field[i].kind == CB_FIELD_ARGS && s->field[i - 1].kind == CB_FIELD_VALUE) {
-			struct cb_view_field f = s->field[i];
-
-			s->field[i] = s->field[i - 1];
-			s->field[i - 1] = f;
-			i = 0;
+			other_add(v, s, d->col[i].name);
 		}
+	qsort(s->field, s->n, sizeof(*s->field), telling_order);
 	return s;
 }
 
@@ -136,6 +155,28 @@ uint64_t cb_view_number(const struct cb_row *row, int column, uint64_t absent)
 		return absent;
 	n = strtoull(s, &end, 10);
 	return *end ? absent : n;
+}
+
+bool cb_view_amount(const struct cb_row *row, int column, double *ret)
+{
+	const char *s = text(row, column);
+	char *end;
+
+	*ret = strtod(s, &end);
+	return end != s && !*end && *ret >= 0 && *ret < 1e18;
+}
+
+const char *cb_view_other(const struct cb_view_set *s, const struct cb_row *row, const struct cb_whose *who)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < s->nother; i++) {
+		name = text(row, s->other[i]);
+		if (*name && strcmp(name, who->cont))
+			return name;
+	}
+	return NULL;
 }
 
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row)
@@ -190,6 +231,13 @@ const char *cb_view_cont_key(struct cb_view *v, const struct cb_row *row, const 
 	return join(v, row, column, 3);
 }
 
+const char *cb_view_place(struct cb_view *v, const struct cb_row *row, const char *cont)
+{
+	cb_buf_reset(&v->key);
+	cb_buf_printf(&v->key, "%s\t%s", text(row, v->host), cont);
+	return v->key.s;
+}
+
 const char *cb_view_process_key(struct cb_view *v, const struct cb_row *row)
 {
 	const int by_exec[] = { v->host, v->pid, v->exec_id }, by_pid[] = { v->host, v->pid, v->creation };
@@ -206,6 +254,52 @@ const char *cb_view_stream_key(struct cb_view *v, const struct cb_row *row)
 	return cb_text(&v->key);
 }
 
+/*
+ * What is done to a file, then the file. Of what failed only the folder: whoever asks a server for files that are
+ * not there chooses their names.
+ */
+static void put_file(struct cb_view *v, const struct cb_row *row, const char *path, bool folder)
+{
+	const char *action = text(row, v->action), *flags = text(row, v->flags), *slash = strrchr(path, '/');
+	bool failed = *text(row, v->error), opens = !strcmp(action, "open") || !strcmp(action, "create");
+	bool writes = strstr(flags, "write") || strstr(flags, "append") || strstr(flags, "truncate");
+
+	cb_buf_puts(&v->value, opens ? (writes ? "write" : "read") : *action ? action : "use");
+	if (!strcmp(action, "map"))
+		cb_buf_puts(&v->value, strstr(flags, "exec") ? " to run" : writes ? " to write" : "");
+	cb_buf_puts(&v->value, failed ? " failed " : " ");
+	if (slash && (folder || failed))
+		cb_shape_text(&v->value, path, slash + 1 - path);
+	else
+		cb_shape_text(&v->value, path, strlen(path));
+}
+
+/* "outbound tcp 10.1.2.0/24:443", "outbound tcp web-7:80", "listening unix /run/x.17": names are generalised. */
+static void put_peer(struct cb_buf *b, const char *s)
+{
+	while (*s) {
+		size_t len = strcspn(s, " "), address = strspn(s, "0123456789abcdef.:/"), name = len;
+
+		while (name && s[name - 1] >= '0' && s[name - 1] <= '9')
+			name--;
+		if (!name || s[name - 1] != ':')
+			name = len;
+		if (address < len)
+			cb_shape_text(b, s, name);
+		else
+			name = 0;
+		cb_buf_put(b, s + name, len - name);
+		if (s[len])
+			cb_buf_putc(b, ' ');
+		s += len + !!s[len];
+	}
+}
+
+static bool has_program(enum cb_field_kind k, int level)
+{
+	return k == CB_FIELD_ARGS || (k != CB_FIELD_EXE && level == 0);
+}
+
 /* "program <tab> value": a tab is in no text of a row. */
 const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const struct cb_whose *who,
 			  const struct cb_view_field *f, int level)
@@ -216,7 +310,7 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 	if (!*value && f->kind != CB_FIELD_ARGS)
 		return NULL;
 	cb_buf_reset(b);
-	if (f->kind != CB_FIELD_EXE && (level == 0 || f->kind == CB_FIELD_ARGS)) {
+	if (has_program(f->kind, level)) {
 		cb_shape_text(b, who->exe, strlen(who->exe));
 		if (f->kind == CB_FIELD_ARGS && level == 2)
 			return cb_text(b);
@@ -227,6 +321,10 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 		cb_shape_text(b, parent, strlen(parent));
 	} else if (f->kind == CB_FIELD_ARGS) {
 		cb_shape_args(b, value, strlen(value));
+	} else if (f->kind == CB_FIELD_PATH) {
+		put_file(v, row, value, level == 2);
+	} else if (f->kind == CB_FIELD_PEER) {
+		put_peer(b, value);
 	} else {
 		cb_shape_text(b, value, strlen(value));
 	}

@@ -5,6 +5,8 @@
 #include "model.h"
 #include "reader.h"
 
+#define CB_APPEARS_NS 3000000000ULL /* a container seen so long after the first row starts then */
+
 struct cb_view_field {
 	int column; /* id of the row's value */
 	int field;  /* of the model */
@@ -20,6 +22,8 @@ struct cb_view_set {
 	bool watched; /* rows of it came, if only its schema */
 	bool calls; /* has a sequence */
 	bool exec; /* cbtools.exec: ends and failures say nothing new */
+	int *other; /* columns that name another container */
+	size_t nother;
 };
 struct cb_view {
 	struct cb_names *names;
@@ -28,7 +32,7 @@ struct cb_view {
 	struct cb_view_set *set;
 	size_t n;
 	int kind, action, lost, count, host, cont_id, cont_name, image, image_id, label, pid, tid, creation, exec_id, exe, entered,
-		vpid, parent, first, error;
+		vpid, parent, first, error, duration, flags;
 	struct cb_buf key, value, shape; /* scratch of the current row */
 };
 
@@ -46,6 +50,10 @@ struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d);
 /* Pointers live as long as the row. */
 void cb_view_who(struct cb_view *v, const struct cb_row *row, struct cb_whose *ret);
 /* Keys, valid until the next call: of the container, the process, the thread's stream. */
+/* Where a container is known by its name only. */
+const char *cb_view_place(struct cb_view *v, const struct cb_row *row, const char *cont);
+/* Name of another container that the row tells of, NULL: none. */
+const char *cb_view_other(const struct cb_view_set *s, const struct cb_row *row, const struct cb_whose *who);
 const char *cb_view_cont_key(struct cb_view *v, const struct cb_row *row, const struct cb_whose *who);
 const char *cb_view_process_key(struct cb_view *v, const struct cb_row *row);
 const char *cb_view_stream_key(struct cb_view *v, const struct cb_row *row);
@@ -56,5 +64,7 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row);
 /* -EINVAL if a dataset's rows never had a column that is learned of it. */
 int cb_view_missing(const struct cb_view *v, struct cb_err *e);
+/* A number of a RATE or LEVEL field; false: not measured. */
+bool cb_view_amount(const struct cb_row *row, int column, double *ret);
 uint64_t cb_view_number(const struct cb_row *row, int column, uint64_t absent);
 #endif

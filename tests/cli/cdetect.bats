@@ -222,3 +222,110 @@ fields() {
 	run -0 cdetect --fields=help
 	[[ "$output" == *alarm.expected* ]]
 }
+
+# ---- files, contacts, resources ----
+
+# A model of everything, made once.
+more_model() {
+	[ -e "$BATS_FILE_TMPDIR/more.db" ] && return
+	stream --more --seconds 420 > "$BATS_FILE_TMPDIR/more.jsonl"
+	ctrain -q -m "$BATS_FILE_TMPDIR/new.db" "$BATS_FILE_TMPDIR/more.jsonl" > "$BATS_FILE_TMPDIR/more.txt"
+	mv "$BATS_FILE_TMPDIR/new.db" "$BATS_FILE_TMPDIR/more.db"
+}
+
+# alone NAME...: the same stream with these attacks and without; alarms of the first, as fields give them, in got
+alone() {
+	more_model
+	stream --more --seconds 180 --seed 3 --from 2000 --attack "$@" > "$T/a"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+	fields "$T/out" container.name alarm.kind alarm.detector alarm.field alarm.value threat.technique.id > "$T/got"
+	cat "$T/got"
+}
+
+@test "files, contacts, resources: quiet, whatever the seed" {
+	more_model
+	for seed in 2 3 5 7; do
+		run -0 cdetect -m "$BATS_FILE_TMPDIR/more.db" -q --exit-code -j <(stream --more --seconds 600 --seed $seed --from ${seed}000)
+		[ "$(fields <(echo "$output") alarm.reason)" = "" ]
+	done
+	# another of the image, which is a new name to its neighbour only
+	run -0 cdetect -m "$BATS_FILE_TMPDIR/more.db" -q --exit-code <(stream --more --seed 11 --from 9000 --container web2 | grep -v '"container.name":"db"')
+}
+
+@test "a file never read, and one never written" {
+	alone shadow overwrite
+	[ "$(sort "$T/got")" = "$(printf '%s\n' 'web|access|set|file.path|read /etc/shadow|T1003.008' \
+		'web|access|set|file.path|write /srv/www/index.html|')" ]
+	fields "$T/out" alarm.reason alarm.expected | grep -q '^read /etc/shadow: never seen of this program|.*/srv/www/index.html'
+	# files that are not there have names that somebody else chose: only their folder counts
+	[ "$(grep -o '"file.path":"/srv/www/[a-h]*"' "$T/a" | sort -u | wc -l)" -gt 150 ]
+	bash -e <(fields "$T/out" alarm.allow | sed "s|$BATS_FILE_TMPDIR/more.db|$T/m.db|" | sed "1i cp $BATS_FILE_TMPDIR/more.db $T/m.db")
+	run -0 cdetect -m "$T/m.db" -q --exit-code "$T/a"
+}
+
+@test "a port of a neighbour never asked for: both ends are one incident" {
+	alone port
+	[ "$(cat "$T/got")" = "$(printf '%s\n' 'web|access|set|network.peer|outbound tcp db:2222|' \
+		'db|access|set|network.peer|inbound tcp web to :2222|')" ]
+	[ "$(fields "$T/out" incident.id | sort -u)" = 1 ]
+	# without a contact they are two
+	sed '/cbtools.peer/!d; s/"source.container.name":"[^"]*",*//; s/"destination.container.name":"[^"]*"//; s/,,*}/}/' "$T/a" |
+		cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j > "$T/out2"
+	[ "$(fields "$T/out2" incident.id | sort -u | wc -l)" = 2 ]
+}
+
+@test "a CPU burn, a memory ramp, a burst of forks, a scan: each once, at its begin" {
+	alone burn
+	[ "$(cat "$T/got")" = 'web|resource|rate1|container.cpu.time_ns|up to 3200000000|T1496' ]
+	fields "$T/out" alarm.reason | grep -qE '^container.cpu.time_ns: (0.9.|1.0.) CPUs over 1 s; alarm from 0.[1-6]. CPUs$'
+	[ "$(grep -c '"ended"' "$T/out")" = 0 ]
+	alone ramp
+	[ "$(cat "$T/got")" = 'web|resource|level|container.memory.anon_bytes|up to 64000000|T1499.001' ]
+	alone forks
+	[ "$(cat "$T/got")" = 'web|resource|rate1|container.process.forks|up to 1280|T1499.001' ]
+	alone scan
+	[ "$(cat "$T/got")" = 'web|resource|rate1|network.failures|up to 80|T1046' ]
+}
+
+@test "how much is allowed is a limit" {
+	alone burn
+	cp "$BATS_FILE_TMPDIR/more.db" "$T/m.db"
+	cmodel allow "$T/m.db" -s srv -f container.cpu.time_ns -v 'up to 500000000'
+	run -2 cdetect -m "$T/m.db" -q --exit-code "$T/a"
+	bash -e <(fields "$T/out" alarm.allow | sed "s|$BATS_FILE_TMPDIR/more.db|$T/m.db|")
+	run -0 cdetect -m "$T/m.db" -q --exit-code "$T/a"
+}
+
+@test "an amount of a third party has its own usual size as floor" {
+	queue() {
+		python3 - "$@" <<-'P'
+		import json, random, sys
+		rnd, high = random.Random(int(sys.argv[1])), int(sys.argv[2])
+		print(json.dumps({"event.dataset": "acme.queue", "event.kind": "schema", "@timestamp": "2026-01-01T00:00:00Z", "schema.fields": [
+		    {"name": "queue.length", "type": "uint", "role": "level"}, {"name": "queue.done", "type": "uint", "role": "rate"}]}))
+		for s in range(590):
+		    print(json.dumps({"event.dataset": "acme.queue", "event.kind": "event", "@timestamp": "2026-01-01T00:%02d:%02d.5Z" % divmod(s, 60),
+		        "event.duration_ns": 10 ** 9, "container.name": "q", "queue.length": rnd.randint(0, 9) + (high if s == 301 else 0),
+		        "queue.done": round(1e5 * rnd.lognormvariate(0, 0.1) * (high if s == 401 else 1))}))
+		print('{"event.dataset":"acme.queue","event.kind":"end","@timestamp":"2026-01-01T00:09:59Z"}')
+		P
+	}
+	queue 1 1 > "$T/n"
+	ctrain -q -m "$T/m.db" "$T/n" > "$T/said"
+	run -0 cdetect -m "$T/m.db" -q --exit-code <(queue 2 1)
+	cdetect -m "$T/m.db" -q -j <(queue 3 100) > "$T/out"
+	[ "$(fields "$T/out" alarm.kind alarm.detector alarm.field)" = $'resource|level|queue.length\nresource|rate1|queue.done' ]
+}
+
+@test "everything at once: the same bytes from CSV, and one kind each" {
+	more_model
+	args="--more --seconds 180 --seed 3 --from 2000 --attack shell memfd burn ramp forks shadow port scan"
+	stream $args > "$T/a.jsonl"
+	stream $args --csv > "$T/a.csv"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a.jsonl" > "$T/1"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a.csv" > "$T/2"
+	cmp "$T/1" "$T/2"
+	[ "$(fields "$T/1" alarm.kind | sort | uniq -c | tr -s ' ')" = "$(printf '%s\n' ' 3 access' ' 2 process' ' 4 resource')" ]
+	fields "$T/1" alarm.field threat.technique.id | grep -qx 'process.executable.path|T1059.004'
+	fields "$T/1" alarm.field threat.technique.id | grep -qx 'process.executable.path|T1620'
+}

@@ -4,7 +4,8 @@
 write them of a made server, for tests of ctrain and cdetect. Same arguments, same bytes.
 
 The server (image srv, program /usr/sbin/srv) has a master and two workers; a job runs every 10 s. Attacks happen
-from the middle on. --odd adds a dataset of a third party, with its schema row."""
+from the middle on. --odd adds a dataset of a third party, with its schema row. --more adds files, contacts and
+resources, of a database beside the server, too."""
 
 import argparse
 import json
@@ -21,6 +22,7 @@ p.add_argument("--container", default="web")
 p.add_argument("--image", default="srv")
 p.add_argument("--lose", type=int, default=0, help="so many rows are lost in the middle")
 p.add_argument("--odd", action="store_true")
+p.add_argument("--more", action="store_true")
 p.add_argument("--no-start", action="store_true", help="the container runs already")
 a = p.parse_args()
 rnd = random.Random(a.seed)
@@ -126,6 +128,81 @@ for n, name in enumerate(a.attack):
                         "order": ["close", "recvfrom", "accept4", "pread64", "fstat", "epoll_ctl", "writev"] * 6}[name]
                 r[2]["syscall.sequence"] = " ".join((evil + c)[:128])
                 break
+
+
+class More:
+    """What the other collectors say: a row of each container, file and contact a second."""
+    def __init__(self):
+        self.rnd = random.Random(a.seed + 1000)
+        self.containers = {a.container: (a.image, 6e6, 3), "db": ("dbi", 3e8, 11)}
+        self.leak = 0
+        for s in range(begin, end):
+            self.second(s)
+
+    def common(self, container, process=None):
+        r = {"container.id": container * 8, "container.name": container, "container.image.name": self.containers[container][0]}
+        if process:
+            r.update(process.common)
+        return r
+
+    def row(self, t, dataset, common, action="", duration=1.0, **f):
+        r = row(t, "cbtools." + dataset, event__duration_ns=round(duration * 1e9), event__action=action)
+        r.update(common)
+        r.update({k.replace("__", "."): v for k, v in f.items()})
+
+    def file(self, t, process, action, path, flags="", error="", target=""):
+        f = {"file__flags": flags, "error__errno": error, "file__path": path, "file__target_path": target}
+        self.row(t, "file", self.common(a.container, process), action, event__count=self.rnd.randint(1, 50),
+                 **{k: v for k, v in f.items() if v})
+
+    def peer(self, t, container, action, peer, other="", process=None, failures=0, sent=0, out=True):
+        ends = {"source__container__name": container if out else other, "destination__container__name": other if out else container}
+        self.row(t, "peer", self.common(container, process), action, 1.0 if action == "total" else 0,
+                 network__peer=peer, source__bytes=sent, network__failures=failures, **{k: v for k, v in ends.items() if v})
+
+    def second(self, s):
+        r = self.rnd
+        duration = r.uniform(0.97, 1.03)
+        on = lambda name, length=40: name in a.attack and half <= s < half + length
+        self.leak = self.leak + 3e6 if on("ramp") else 0
+        for container, (image, memory, tasks) in self.containers.items():
+            web = container == a.container
+            self.row(s + 0.97, "resource", self.common(container), "", duration,
+                     container__cpu__time_ns=round(duration * (9.7e8 if web and on("burn", 20) else 1e9 * r.lognormvariate(-3.5, 0.5))),
+                     container__memory__anon_bytes=round(memory * r.uniform(0.95, 1.05) + web * self.leak),
+                     container__disk__write_bytes=r.choice([0, 0, 0, 4096, 1 << 20]),
+                     container__network__tx_bytes=round(1.5e6 * r.lognormvariate(0, 0.4)),
+                     container__tasks=tasks + r.randint(0, 2),
+                     container__process__forks=r.choice([0, 0, 0, 1, 2]) + (500 if web and on("forks", 2) else 0),
+                     container__memory__oom_kills=0, container__descriptors=40 + r.randint(0, 9))
+        w = workers[s % 2]
+        for path in r.sample(["/index.html", "/large.bin", "/style.css"], 2):
+            self.file(s + 0.96, w, "open", "/srv/www" + path, "read")
+        self.file(s + 0.96, w, "open", "/var/log/srv.log", "write|append|create")
+        self.file(s + 0.96, w, "open", "/srv/www/" + "".join(r.choices("abcdefgh", k=6)), "read", "ENOENT")
+        self.file(s + 0.96, w, "create", "/var/cache/%d.tmp" % r.randint(1, 999), "write|truncate|create")
+        self.file(s + 0.96, w, "rename", "/var/cache/%d.tmp" % r.randint(1, 999), "", "", "/var/cache/%d" % r.randint(1, 999))
+        for n in range(r.randint(0, 3)):
+            self.peer(s + 0.1 * n, a.container, "accept", "inbound tcp 10.9.%d.0/24 to :80" % r.randint(1, 3), out=False)
+        self.peer(s + 0.98, a.container, "total", "outbound tcp db:5432", "db", w, sent=round(3e5 * r.lognormvariate(0, 0.4)))
+        self.peer(s + 0.99, "db", "total", "inbound tcp %s to :5432" % a.container, a.container, out=False,
+                  sent=round(3e5 * r.lognormvariate(0, 0.4)))
+        if s != half:
+            return
+        if "shadow" in a.attack:
+            self.file(s + 0.96, w, "open", "/etc/shadow", "read")
+        if "overwrite" in a.attack:
+            self.file(s + 0.96, w, "open", "/srv/www/index.html", "write|truncate|create")
+        if "port" in a.attack:
+            self.peer(s + 0.5, a.container, "connect", "outbound tcp db:2222", "db", w)
+            self.peer(s + 0.5, "db", "accept", "inbound tcp %s to :2222" % a.container, a.container, out=False)
+        if "scan" in a.attack:
+            for n in range(61):
+                self.peer(s + 0.5 + n * 1e-3, a.container, "connect", "outbound tcp db:5432", "db", w, failures=1)
+
+
+if a.more:
+    More()
 rows.sort(key=lambda r: r[:2])
 # the numbers of calls again, as attacks took the place of others
 first = {}
@@ -140,7 +217,7 @@ if a.lose:
 if a.odd and not a.csv:
     rows.insert(0, (0, 0, {"event.dataset": "acme.door", "event.kind": "schema", "@timestamp": time_text(begin),
                            "schema.version": 1, "schema.fields": [{"name": "door", "type": "str", "role": "set"}]}))
-for d in ("exec", "sequence"):
+for d in ("exec", "sequence") + ("resource", "file", "peer") * a.more:
     rows.append((0, 0, {"event.dataset": "cbtools." + d, "event.kind": "end", "@timestamp": time_text(end),
                         "host.id": "h1", "event.lost": a.lose if d == "sequence" else 0}))
 if a.csv:

@@ -207,9 +207,9 @@ static void test_other_files(void **state)
 	unlink(p->path);
 	learn(m, 3);
 	assert_int_equal(cb_model_save(m, p->path, NULL, NULL, 0, &e), 0);
-	run_sql(p->path, "PRAGMA user_version = 2");
-	refused(p->path, "got version 2");
-	run_sql(p->path, "PRAGMA user_version = 1; DROP TABLE ngram");
+	run_sql(p->path, "PRAGMA user_version = 3");
+	refused(p->path, "got version 3");
+	run_sql(p->path, "PRAGMA user_version = 2; DROP TABLE ngram");
 	refused(p->path, "ngram");
 	cb_model_free(m);
 }
