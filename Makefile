@@ -2,6 +2,7 @@
 VERSION := 0.1
 O ?= build
 prefix ?= /usr/local
+bindir ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
 mandir ?= $(prefix)/share/man
 datadir ?= $(prefix)/share/cbtools
@@ -34,6 +35,11 @@ HELPER := $(patsubst tests/helpers/%.c,$(O)/tests/helpers/%,$(wildcard tests/hel
 BENCH := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 MAN := $(patsubst man/%.in,$(O)/man/%,$(wildcard man/*.in))
+# a script with a page is for users; the others are for this tree
+PAGED := $(patsubst man/%.8.in,%,$(wildcard man/*.8.in))
+SCRIPT := $(wildcard $(PAGED:%=scripts/%))
+CRON := $(wildcard $(PAGED:%=scripts/cron/%))
+SHARE := $(wildcard scripts/*.py scripts/*.css)
 
 .PHONY: all help tools tests man install clean check demo bootstrap bench bench-adfa bench-load fuzz
 .SECONDARY:
@@ -122,6 +128,21 @@ $(O)/man/%: man/%.in scripts/mkman Makefile $(TOOL:%=$(O)/%) | $(O)/man/
 
 %/:
 	mkdir -p $@
+
+INSTALL ?= install
+to = $(DESTDIR)$(1)
+
+install: all
+	$(INSTALL) -d $(call to,$(bindir)) $(call to,$(sbindir)) $(call to,$(datadir))
+	$(INSTALL) -m 755 $(TOOL:%=$(O)/%) $(CRON) $(call to,$(sbindir))
+	$(INSTALL) -m 755 $(SCRIPT) $(call to,$(bindir))
+	$(INSTALL) -m 644 $(SHARE) $(call to,$(datadir))
+	for d in grafana prometheus; do \
+		$(INSTALL) -d $(call to,$(datadir))/$$d && $(INSTALL) -m 644 scripts/$$d/* $(call to,$(datadir))/$$d || exit; done
+	$(INSTALL) -d $(call to,$(datadir))/cron
+	echo '17 3 * * *  root  $(sbindir)/cbtools-daily' > $(call to,$(datadir))/cron/cbtools
+	for p in $(MAN); do \
+		$(INSTALL) -D -m 644 $$p $(call to,$(mandir))/man$${p##*.}/$${p##*/} || exit; done
 
 bootstrap:
 	scripts/bootstrap
