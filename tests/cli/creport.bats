@@ -172,6 +172,36 @@ made() {
 	[ "$(grep -c '<script' "$D/r.html")" = 0 ]
 }
 
+@test "an incident over two containers is one, and both are told; what has a technique is the headline" {
+	jq -nc 'def row($s; $c): {"event.dataset": "cbtools.alarm", "event.kind": "event", "event.action": "raised", "@timestamp": "2026-11-24T06:00:\($s).5Z",
+			"container.id": $c, "container.name": $c, "incident.id": 1, "alarm.detector": "set", "alarm.score": 2};
+		(row(10; "web") + {"alarm.id": 1, "alarm.kind": "process", "alarm.reason": "program /bin/x was never seen here"}),
+		(row(11; "db") + {"alarm.id": 2, "alarm.kind": "syscall", "alarm.reason": "ptrace was never called", "threat.technique.id": "T1055.008"}),
+		(row(11; "db") + {"alarm.id": 3, "alarm.kind": "syscall", "alarm.reason": "kill was never called"}),
+		{"event.dataset": "cbtools.alarm", "event.kind": "end", "event.seen": 9}' >"$D/alarms.jsonl"
+	creport "$D/alarms.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" >"$D/words"
+	grep -q 'Yes\. In db since 06:00:10.*ptrace was never called' "$D/words"
+	grep -q '1 incident ' "$D/words"
+	grep -q 'MITRE ATT&CK T1055.008' "$D/words"
+	grep -q '; and web' "$D/words"
+	[ "$(grep -o 'class="al" id="a[0-9]*"' "$D/r.html" | tr -dc '0-9\n' | tr '\n' ' ')" = "1 2 3 " ]
+}
+
+@test "a scan of ports is one line among the contacts, the ports that spoke are others" {
+	jq -nc 'def row($port; $bytes): {"event.dataset": "cbtools.peer", "event.kind": "event", "@timestamp": "2026-11-24T06:00:10.5Z", "container.name": "web",
+			"network.direction": "outbound", "network.transport": "tcp", "source.container.name": "web", "destination.container.name": "db",
+			"destination.address": "10.0.0.2", "destination.port": $port, "source.bytes": $bytes, "event.count": 1, "network.failures": 1};
+		(range(1; 62) | row(.; 0)), row(5432; 700)' >"$D/r.jsonl"
+	creport "$D/r.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | tr -s ' \n' ' ' >"$D/words"
+	grep -q 'web → db, 61 ports 0 B 61 61 ' "$D/words"
+	grep -q 'web → db:5432 700 B 1 1 ' "$D/words"
+	! grep -q 'db:17' "$D/words"
+}
+
 @test "usage and errors: one line" {
 	run -64 --separate-stderr creport
 	[[ "${stderr_lines[0]}" == "creport: "* ]]
