@@ -303,24 +303,26 @@ static __always_inline struct file_count *find(__u32 now, struct file_key *k)
 }
 
 /*
- * A container may use half of the table, and of the ring, and never what is left when they are nearly full: the
- * rest is for those that use little, so that none can hide what another does.
+ * A container may use half of the table, a quarter for what failed (names that are not there cost nothing), and
+ * never what is left when table or ring are nearly full: the rest is for those that use little, so that none can
+ * hide what another does.
  */
-static __always_inline bool admit(__u64 cont, __u32 now)
+static __always_inline bool admit(__u64 cont, bool failed, __u32 now)
 {
-	struct share *have = bpf_map_lookup_elem(&shares, &cont), first = { .turn = now, .n = 1 };
-	__u32 n = 0;
+	__u64 whose = cont << 1 | failed;
+	struct share *have = bpf_map_lookup_elem(&shares, &whose), first = { .turn = now, .n = 1 };
+	__u32 n = 0, most = failed ? FILE_TABLE / 4 : FILE_TABLE / 2;
 
 	if (have && have->turn == now)
 		n = have->n;
 	if (n >= FILE_SMALL) {
-		if (!every && (n >= FILE_TABLE / 2 || used[now & 1] >= FILE_TABLE / 4 * 3))
+		if (!every && (n >= most || used[now & 1] >= FILE_TABLE / 4 * 3))
 			return false;
 		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > ring_size / 4 * 3)
 			return false;
 	}
 	if (!have)
-		bpf_map_update_elem(&shares, &cont, &first, BPF_ANY);
+		bpf_map_update_elem(&shares, &whose, &first, BPF_ANY);
 	else if (have->turn != now)
 		*have = first;
 	else
@@ -334,7 +336,7 @@ static __always_inline struct file_count *make(struct file_key *k, __u64 cont, _
 	struct file_count c = {};
 	long err;
 
-	if (!r || !admit(cont, now))
+	if (!r || !admit(cont, k->what >> 32, now))
 		return NULL;
 	c.id = ++r->seq << 12 | bpf_get_smp_processor_id();
 	err = now & 1 ? bpf_map_update_elem(&counts1, k, &c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, &c, BPF_NOEXIST);
@@ -378,7 +380,7 @@ static __always_inline bool first(struct file_key *k, __u64 cont, __u64 bytes, _
 	*ret = NULL;
 	if (!st)
 		return false;
-	if (every ? admit(cont, now) : (c = find(now, k)) || (c = make(k, cont, now))) {
+	if (every ? admit(cont, k->what >> 32, now) : (c = find(now, k)) || (c = make(k, cont, now))) {
 		if (c)
 			add(c, bytes, flags);
 		*ret = c;

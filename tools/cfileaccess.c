@@ -26,6 +26,9 @@ CB_SKEL(file)
 
 #define RING (4u << 20)
 #define CELLS 65536	 /* rows in the making: more are written before their interval is over */
+#define ROWS 8192	 /* of these, one container's */
+#define ROWS_FAILED 1024 /* names that are not there cost nothing: fewer of them */
+#define ROWS_FOLDERS 1024
 #define INODES 65536	 /* files remembered, to see which are shared */
 #define FRONT offsetof(struct file_rec, path) /* of a row, without its paths */
 
@@ -50,6 +53,13 @@ struct cell {
 struct counter {
 	uint64_t id;
 	struct cell *cell;
+	UT_hash_handle hh;
+};
+
+/* How many rows of an interval a container has: beyond a limit files are taken together. */
+struct share {
+	uint64_t cont;
+	uint32_t rows, failed, folders;
 	UT_hash_handle hh;
 };
 
@@ -83,6 +93,7 @@ struct files {
 	struct cell *cell;
 	struct counter *counter;
 	struct inode *inode;
+	struct share *share;
 	struct cb_mounts *mounts;
 	struct file_rec rec; /* the row at hand */
 	struct cb_buf key, inside;
@@ -245,17 +256,65 @@ static void cell_free(struct files *f, struct cell *c)
 	free(c);
 }
 
+static struct share *share_of(struct files *f, uint64_t cont)
+{
+	struct share *s;
+
+	HASH_FIND(hh, f->share, &cont, sizeof(cont), s);
+	if (s)
+		return s;
+	s = cb_xalloc(sizeof(*s));
+	s->cont = cont;
+	HASH_ADD(hh, f->share, cont, sizeof(s->cont), s);
+	return s;
+}
+
+static void clear_shares(struct files *f)
+{
+	struct share *s, *next;
+
+	HASH_ITER(hh, f->share, s, next) {
+		HASH_DEL(f->share, s);
+		free(s);
+	}
+}
+
+/* Has the container had its rows? Then the path becomes that of the folder, with "..." for the rest. */
+static bool fold(struct files *f, const struct file_note *n, struct file_rec *r)
+{
+	struct share *s = share_of(f, n->h.cont);
+	char *slash;
+
+	if (n->error ? s->failed++ < ROWS_FAILED : s->rows++ < ROWS)
+		return false;
+	slash = strrchr(r->path, '/');
+	if (!slash || s->folders >= ROWS_FOLDERS)
+		slash = r->path;
+	else
+		slash++;
+	snprintf(slash, r->path + sizeof(r->path) - slash, "...");
+	r->target[0] = r->mode[0] = r->owner[0] = '\0';
+	r->ino = 0;
+	r->h.flags |= CB_F_CUT;
+	return true;
+}
+
 static struct cell *cell_get(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
 {
 	struct cell *c;
 
 	make_key(run, f, n, r);
 	HASH_FIND(hh, f->cell, f->key.s, f->key.len, c);
-	if (!c) {
-		if (f->host_path)
-			find_host_path(f, n, r);
-		c = cell_make(f, n, r);
+	if (!c && fold(f, n, r)) {
+		make_key(run, f, n, r);
+		HASH_FIND(hh, f->cell, f->key.s, f->key.len, c);
+		if (!c)
+			share_of(f, n->h.cont)->folders++;
+	} else if (!c && f->host_path) {
+		find_host_path(f, n, r);
 	}
+	if (!c)
+		c = cell_make(f, n, r);
 	if (!c->count && !c->refs)
 		c->first_ns = n->h.time_ns;
 	c->bits |= n->bits;
@@ -453,6 +512,7 @@ static int emit_all(struct cb_run *run, struct files *f, uint64_t to)
 	if (f->top)
 		add_lines(f, all, n);
 	free(all);
+	clear_shares(f);
 	HASH_ITER(hh, f->cell, c, next) {
 		c->count = c->bytes = 0;
 		c->flags = 0;
@@ -759,6 +819,7 @@ static void done(struct cb_run *run)
 		HASH_DEL(f->inode, in);
 		free(in);
 	}
+	clear_shares(f);
 	clear_lines(f);
 	cb_mounts_free(f->mounts);
 	cb_buf_free(&f->key);
