@@ -45,9 +45,10 @@ static __always_inline struct file *cb_call_file(int fd)
 
 /*
  * A number in the pid namespace of the caller, found as kernel/pid.c find_pid_ns() does: in a tree of nodes
- * (include/linux/xarray.h), whose addresses are marked by the second lowest bit.
+ * (include/linux/xarray.h), whose addresses are marked by the second lowest bit. A program of its own to the
+ * verifier, which then looks at it once.
  */
-static __noinline struct pid *cb_call_pid(__u32 nr)
+__noinline __u64 cb_call_pid(__u32 nr)
 {
 	struct pid *own = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid);
 	__u32 mask = bpf_core_field_size(((struct xa_node *)0)->slots) / sizeof(void *) - 1, level, at, shift;
@@ -65,10 +66,10 @@ static __noinline struct pid *cb_call_pid(__u32 nr)
 		shift = BPF_CORE_READ(node, shift);
 		at = nr >> (shift & 31);
 		if (!i && at > mask)
-			return NULL;
+			return 0;
 		bpf_core_read(&entry, sizeof(entry), &node->slots[at & mask]);
 	}
-	return (__u64)entry & 3 ? NULL : entry;
+	return (__u64)entry & 3 ? 0 : (__u64)entry;
 }
 
 /* type: enum pid_type */
@@ -80,5 +81,11 @@ static __always_inline struct task_struct *cb_pid_task(struct pid *p, __u32 type
 		return NULL;
 	bpf_core_read(&first, sizeof(first), &p->tasks[type & 3].first);
 	return first ? (void *)first - bpf_core_field_offset(struct task_struct, pid_links) - type * sizeof(*first) : NULL;
+}
+
+/* NULL: there is none */
+static __always_inline struct task_struct *cb_call_task(__u32 nr)
+{
+	return cb_pid_task((struct pid *)cb_call_pid(nr), PIDTYPE_PID);
 }
 #endif

@@ -76,18 +76,33 @@ struct {
 	__type(value, struct share);
 } shares SEC(".maps");
 
+/* name: of a file in /proc/PID, padded with zeros */
+struct room {
+	struct contact_count c;
+	char name[CONTACT_NAME];
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct contact_count);
+	__type(value, struct room);
 } rooms SEC(".maps");
+
+static __always_inline struct room *get_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&rooms, &zero);
+}
+
+/* Functions that are not static are programs of their own to the verifier: looked at once. */
 
 /* ---- who ---- */
 
 /* Whose a process is that may be just an address. What an engine is still building is no container yet. */
-static __noinline __u64 cont_of(struct task_struct *t)
+__noinline __u64 cont_of(__u64 task)
 {
+	struct task_struct *t = (void *)task;
 	struct cb_place at;
 
 	if (!cb_storage) {
@@ -192,18 +207,17 @@ static __always_inline int make(struct contact_count *c, __u32 now)
 }
 
 /* What is new is told at once, the rest is counted, and nothing twice. */
-static __noinline int count(struct contact_count *room)
+static __always_inline int count(struct contact_count *room)
 {
-	struct contact_key *k;
+	struct contact_key *k = &room->n.key;
 	struct cb_stats *st = cb_stat();
 	struct contact_count *c;
 	__u32 now = turn;
 	__u8 yes = 1;
 	int made = 1;
 
-	if (!st || !room)
+	if (!st)
 		return 0;
-	k = &room->n.key;
 	st->seen++;
 	c = find(now, k);
 	if (!c && !admit(k->from, now)) {
@@ -235,18 +249,22 @@ static __always_inline bool unwanted(__u64 cont)
 	return !cont || bpf_map_lookup_elem(&cb_unwanted, &cont);
 }
 
-/*
- * The current task did it to a process (NULL: none is known) of the container. name: a file's in /proc, or NULL.
- * ns: a namespace of which not more is known.
- */
-static __always_inline int contact(struct cb_state *s, __u64 to, struct task_struct *target, __u16 what, __u32 num, __u32 ns,
-				   __u32 error, const char *name)
-{
-	__u32 zero = 0, self = bpf_get_current_pid_tgid() >> 32, level_ns;
-	__u64 from = s ? s->h.cont : 0;
-	struct contact_count *room;
+#define NAMED 0x10000 /* beside what was done: the room has the name of a file */
 
-	if (from == to && (!from || !inside))
+/*
+ * The current task did it to a process (0: none is known) of the container. ns: a namespace of which not more is
+ * known.
+ */
+__noinline int contact(__u64 to, __u64 task, __u32 what, __u64 num_ns, __u32 error)
+{
+	struct task_struct *target = (void *)task;
+	__u32 self = bpf_get_current_pid_tgid() >> 32, level_ns;
+	struct cb_state *s = cb_current();
+	__u64 from = s ? s->h.cont : 0;
+	struct room *r = get_room();
+	struct contact_key *k;
+
+	if (!r || (from == to && (!from || !inside)))
 		return 0;
 	if ((only_failed && !error) || self == cb_self || (unwanted(from) && unwanted(to)))
 		return 0;
@@ -255,28 +273,26 @@ static __always_inline int contact(struct cb_state *s, __u64 to, struct task_str
 		if ((__u32)BPF_CORE_READ(target, tgid) == self)
 			return 0;
 	}
-	room = bpf_map_lookup_elem(&rooms, &zero);
-	if (!room)
-		return 0;
-	__builtin_memset(room, 0, sizeof(*room));
-	room->n.key.from = from;
-	room->n.key.to = to;
-	room->n.key.prog = program_of(s);
-	room->n.key.num = num;
-	room->n.key.ns = ns;
-	room->n.key.what = what;
-	room->n.key.error = error;
+	__builtin_memset(&r->c, 0, sizeof(r->c));
+	k = &r->c.n.key;
+	k->from = from;
+	k->to = to;
+	k->prog = program_of(s);
+	k->num = num_ns;
+	k->ns = num_ns >> 32;
+	k->what = what;
+	k->error = error;
 	if (target)
-		room->n.key.pid = cb_pid_at(target, cb_level, &level_ns);
-	fill(&room->n, s, target);
-	if (name)
-		bpf_probe_read_kernel(room->n.name, sizeof(room->n.name), name);
-	return count(room);
+		k->pid = cb_pid_at(target, cb_level, &level_ns);
+	fill(&r->c.n, s, target);
+	if (what & NAMED)
+		__builtin_memcpy(r->c.n.name, r->name, CONTACT_NAME);
+	return count(&r->c);
 }
 
-static __always_inline int contact_with(struct cb_state *s, struct task_struct *t, __u16 what, __u32 num, __u32 error)
+static __always_inline int contact_with(struct task_struct *t, __u32 what, __u32 num, __u32 error)
 {
-	return t ? contact(s, cont_of(t), t, what, num, 0, error, NULL) : 0;
+	return t ? contact(cont_of((__u64)t), (__u64)t, what, num, error) : 0;
 }
 
 static __always_inline __u32 error_of(long ret)
@@ -291,6 +307,7 @@ int BPF_PROG(contact_signal, int sig, struct kernel_siginfo *info, struct task_s
 {
 	struct cb_state *s, *there;
 	int code = 0; /* SI_USER, as of a caller in the kernel that has no more to say (0) */
+	__u64 task = 0;
 
 	if ((unsigned long)info == 1) /* SEND_SIG_PRIV: the kernel's own */
 		return 0;
@@ -303,7 +320,9 @@ int BPF_PROG(contact_signal, int sig, struct kernel_siginfo *info, struct task_s
 	if (code && code != SI_QUEUE && code != SI_TKILL && !(s && s->queueing))
 		return 0;
 	there = cb_state_of(t);
-	return contact(s, there ? there->h.cont : 0, t, CONTACT_SIGNAL, sig, 0, 0, NULL);
+	/* the verifier lets no pointer of a kind that it knows pass for a number */
+	bpf_probe_read_kernel(&task, sizeof(task), &ctx[2]);
+	return contact(there ? there->h.cont : 0, task, CONTACT_SIGNAL, (__u32)sig, 0);
 }
 
 static __always_inline int queueing(__u32 now)
@@ -352,9 +371,9 @@ int contact_refused(struct trace_event_raw_sys_exit *ctx)
 			nr = -nr;
 			type = PIDTYPE_PGID;
 		}
-		t = cb_pid_task(cb_call_pid(nr), type);
+		t = cb_pid_task((struct pid *)cb_call_pid(nr), type);
 	}
-	return contact_with(cb_current(), t, CONTACT_SIGNAL, cb_call_argument(regs, call->num), EPERM);
+	return contact_with(t, CONTACT_SIGNAL, cb_call_argument(regs, call->num), EPERM);
 }
 
 /* ---- calls that name a process ---- */
@@ -372,18 +391,16 @@ int contact_pid(struct trace_event_raw_sys_exit *ctx)
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
 	struct pt_regs *regs = cb_call_regs(ctx);
 	__u32 num = call->num ? cb_call_argument(regs, call->num) : 0;
-	struct cb_state *s;
 	int nr;
 
 	if (only_asks(call, regs, num))
 		return 0;
-	s = cb_current();
 	nr = cb_call_argument(regs, call->pid);
 	if (nr > 0)
-		contact_with(s, cb_pid_task(cb_call_pid(nr), PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+		contact_with(cb_call_task(nr), call->what, num, error_of(ctx->ret));
 	nr = call->pid2 ? cb_call_argument(regs, call->pid2) : 0;
 	if (nr > 0)
-		contact_with(s, cb_pid_task(cb_call_pid(nr), PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+		contact_with(cb_call_task(nr), call->what, num, error_of(ctx->ret));
 	return 0;
 }
 
@@ -425,7 +442,7 @@ int contact_pidfd(struct trace_event_raw_sys_exit *ctx)
 	if (ctx->ret == -EBADF)
 		return 0; /* what it named is no process */
 	p = pid_of_file(cb_call_file(cb_call_argument(regs, call->pidfd)));
-	return contact_with(cb_current(), cb_pid_task(p, PIDTYPE_PID), call->what, num, error_of(ctx->ret));
+	return contact_with(cb_pid_task(p, PIDTYPE_PID), call->what, num, error_of(ctx->ret));
 }
 
 /* ---- namespaces ---- */
@@ -473,7 +490,7 @@ static __always_inline __u64 owner_of_ns(struct ns_common *ns, __u32 type, __u32
 		pids = (void *)ns - bpf_core_field_offset(struct pid_namespace, ns);
 		init = BPF_CORE_READ(pids, child_reaper);
 		if (init)
-			to = cont_of(init);
+			to = cont_of((__u64)init);
 	}
 	return to;
 }
@@ -483,22 +500,20 @@ int contact_setns(struct trace_event_raw_sys_exit *ctx)
 {
 	struct pt_regs *regs = cb_call_regs(ctx);
 	struct file *f = cb_call_file(cb_call_argument(regs, 1));
-	struct cb_state *s = cb_current();
 	struct ns_common *ns;
-	__u32 type, inum;
+	__u64 type, inum;
 	struct pid *p;
 
 	if (!f || ctx->ret == -EBADF)
 		return 0;
 	if (magic_of(f) != NSFS_MAGIC) {
 		p = pid_of_file(f);
-		return contact_with(s, cb_pid_task(p, PIDTYPE_PID), CONTACT_SETNS, cb_call_argument(regs, 2),
-				    error_of(ctx->ret));
+		return contact_with(cb_pid_task(p, PIDTYPE_PID), CONTACT_SETNS, cb_call_argument(regs, 2), error_of(ctx->ret));
 	}
 	ns = BPF_CORE_READ(f, f_inode, i_private);
 	type = type_of_ns(ns);
 	inum = BPF_CORE_READ(ns, inum);
-	return contact(s, owner_of_ns(ns, type, inum), NULL, CONTACT_SETNS, type, inum, error_of(ctx->ret), NULL);
+	return contact(owner_of_ns(ns, type, inum), 0, CONTACT_SETNS, inum << 32 | type, error_of(ctx->ret));
 }
 
 /* ---- files ---- */
@@ -516,14 +531,17 @@ static const struct {
 	{ "exe", CONTACT_ROOT },
 };
 
-/* name: padded with zeros */
-static __always_inline __u32 kind_of(const char *name)
+/* Of the name in the room: what it is to reach it; 0: nothing of note */
+__noinline __u32 kind_of_name(void)
 {
-	const __u64 *a = (const void *)name;
+	struct room *r = get_room();
+	const __u64 *a, *b;
 
+	if (!r)
+		return 0;
+	a = (const void *)r->name;
 	for (__u32 i = 0; i < sizeof(proc_files) / sizeof(proc_files[0]); i++) {
-		const __u64 *b = (const void *)proc_files[i].name;
-
+		b = (const void *)proc_files[i].name;
 		if (a[0] == b[0] && a[1] == b[1])
 			return proc_files[i].what;
 	}
@@ -531,9 +549,9 @@ static __always_inline __u32 kind_of(const char *name)
 }
 
 /* Distinguishes what is counted; the name itself goes with it. */
-static __always_inline __u32 number_of_name(const char *name)
+static __always_inline __u32 number_of_name(struct room *r)
 {
-	const __u64 *a = (const void *)name;
+	const __u64 *a = (const void *)r->name;
 
 	return ((a[0] ^ a[1] << 1) * 0x9e3779b97f4a7c15) >> 32;
 }
@@ -543,68 +561,71 @@ static __always_inline bool digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static __always_inline int proc_file(struct cb_state *s, struct file *f, struct inode *in)
+static __always_inline int proc_file(struct file *f, struct inode *in)
 {
 	struct pid *p = pid_of_proc(in);
+	struct room *r = get_room();
 	struct task_struct *t;
 	struct dentry *d;
-	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
 	__u32 what;
 
-	if (!p)
+	if (!p || !r)
 		return 0; /* not below /proc/PID */
 	d = BPF_CORE_READ(f, f_path.dentry);
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(d, d_name.name));
-	if (digit(name[0])) { /* fdinfo/3 */
-		__builtin_memset(name, 0, sizeof(name));
-		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(d, d_parent, d_name.name));
+	__builtin_memset(r->name, 0, CONTACT_NAME);
+	bpf_probe_read_kernel_str(r->name, CONTACT_NAME, BPF_CORE_READ(d, d_name.name));
+	if (digit(r->name[0])) { /* fdinfo/3 */
+		__builtin_memset(r->name, 0, CONTACT_NAME);
+		bpf_probe_read_kernel_str(r->name, CONTACT_NAME, BPF_CORE_READ(d, d_parent, d_name.name));
 	}
-	what = kind_of(name);
+	what = kind_of_name();
 	if (!what && BPF_CORE_READ(f, f_mode) & FMODE_WRITE)
 		what = CONTACT_WRITE;
 	t = what ? cb_pid_task(p, PIDTYPE_PID) : NULL;
-	return t ? contact(s, cont_of(t), t, what, number_of_name(name), 0, 0, name) : 0;
+	return contact_with(t, what | NAMED, number_of_name(r), 0);
 }
 
-/* "/proc/123/NAME..." in the caller's memory: the number, and the name padded with zeros; 0: something else. */
-static __always_inline __u32 parse(__u64 path, char *name)
+/* "/proc/123/NAME..." in the caller's memory: the number, and the name into the room; 0: something else. */
+__noinline __u32 parse(__u64 path)
 {
-	char head[16] __attribute__((aligned(8))) = {};
+	struct room *r = get_room();
+	char head[16] = {};
 	__u32 nr = 0, len = 0;
 	bool end = false;
 
-	if (!path || bpf_probe_read_user_str(head, sizeof(head), (void *)path) < 9)
+	if (!r || !path || bpf_probe_read_user_str(head, sizeof(head), (void *)path) < 9)
 		return 0;
 	for (int i = 0; i < 6; i++)
 		if (head[i] != "/proc/"[i])
 			return 0;
 	for (int i = 6; i < 14; i++) {
-		if (!digit(head[i])) {
+		end = !digit(head[i]);
+		if (end) {
 			end = head[i] == '/';
 			break;
 		}
 		nr = nr * 10 + head[i] - '0';
 		len++;
 	}
-	if (!end || !len)
+	if (!end)
 		return 0;
+	__builtin_memset(r->name, 0, CONTACT_NAME);
+	bpf_probe_read_user_str(r->name, CONTACT_NAME, (void *)path + 7 + len);
 	end = false;
-	bpf_probe_read_user_str(name, CONTACT_NAME, (void *)path + 7 + len);
 	for (int i = 0; i < CONTACT_NAME; i++) {
-		end |= name[i] == '/' || !name[i];
+		end |= r->name[i] == '/' || !r->name[i];
 		if (end)
-			name[i] = 0;
+			r->name[i] = 0;
 	}
 	return nr;
 }
 
 /* A file in mounts that are not the caller's: reached through /proc/PID/root, a descriptor or a root left behind. */
-static __always_inline int foreign(struct cb_state *s, struct vfsmount *vm, __u32 how, __u64 path)
+__noinline int foreign(__u64 mounted, __u32 how, __u64 path)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
-	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+	struct mount *m = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
 	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns);
-	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
 	__u64 to = 0, whose;
 	bool known;
 	__u32 nr;
@@ -613,54 +634,48 @@ static __always_inline int foreign(struct cb_state *s, struct vfsmount *vm, __u3
 	if (!there || (__u64)there > -4096UL || there == BPF_CORE_READ(t, nsproxy, mnt_ns))
 		return 0;
 	known = owner_of_mounts(BPF_CORE_READ(there, ns.inum), &to);
-	if (known && to == (s ? s->h.cont : 0) && !inside)
-		return 0;
-	nr = path ? parse(path, name) : 0;
-	t = nr ? cb_pid_task(cb_call_pid(nr), PIDTYPE_PID) : NULL;
-	whose = t ? cont_of(t) : 0;
+	nr = path ? parse(path) : 0;
+	t = nr ? cb_call_task(nr) : NULL;
+	whose = t ? cont_of((__u64)t) : 0;
 	if (!known && !t)
 		return 0;
 	/* the name may have been changed meanwhile */
-	if (known && t && whose != to)
+	if (known && whose != to)
 		t = NULL;
-	return contact(s, known ? to : whose, t, CONTACT_ROOT, how, 0, 0, NULL);
+	return contact(known ? to : whose, (__u64)t, CONTACT_ROOT, how, 0);
 }
 
-static __always_inline int refused_file(struct cb_state *s, __u64 path, __u32 error)
+static __always_inline int refused_file(__u64 path, __u32 error)
 {
-	char name[CONTACT_NAME] __attribute__((aligned(8))) = {};
-	struct task_struct *t;
-	__u32 what, nr = parse(path, name);
+	__u32 nr = parse(path), what = nr ? kind_of_name() : 0;
+	struct room *r = get_room();
 
-	what = nr ? kind_of(name) : 0;
-	t = what ? cb_pid_task(cb_call_pid(nr), PIDTYPE_PID) : NULL;
-	return t ? contact(s, cont_of(t), t, what, number_of_name(name), 0, error, name) : 0;
+	return what && r ? contact_with(cb_call_task(nr), what | NAMED, number_of_name(r), error) : 0;
 }
 
 SEC("tp")
 int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
-	struct cb_state *s;
 	struct inode *in;
 	struct file *f;
-	__u64 path;
+	__u64 path = 0;
 	__u32 how;
 
 	if (ctx->ret < 0 && ctx->ret != -EACCES && ctx->ret != -EPERM)
 		return 0;
-	s = cb_current();
 	if (ctx->ret < 0)
-		return refused_file(s, cb_call_argument(cb_call_regs(ctx), call->path), -ctx->ret);
+		return refused_file(call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0, -ctx->ret);
 	f = cb_call_file(ctx->ret);
 	if (!f)
 		return 0;
 	in = BPF_CORE_READ(f, f_inode);
 	if (BPF_CORE_READ(in, i_sb, s_magic) == PROC_SUPER_MAGIC)
-		return proc_file(s, f, in);
-	path = call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0;
+		return proc_file(f, in);
+	if (call->path)
+		path = cb_call_argument(cb_call_regs(ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;
-	return foreign(s, BPF_CORE_READ(f, f_path.mnt), how, path);
+	return foreign((__u64)BPF_CORE_READ(f, f_path.mnt), how, path);
 }
 
 /* chdir, fchdir and chroot into what is another's */
@@ -671,18 +686,19 @@ int contact_root(struct trace_event_raw_sys_exit *ctx)
 	struct task_struct *t = (void *)bpf_get_current_task();
 	struct vfsmount *vm;
 	__u32 how = call->num;
-	__u64 path;
+	__u64 path = 0;
 
 	if (ctx->ret)
 		return 0;
 	vm = how == CONTACT_BY_CHROOT ? BPF_CORE_READ(t, fs, root.mnt) : BPF_CORE_READ(t, fs, pwd.mnt);
-	path = call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0;
-	return foreign(cb_current(), vm, how, path);
+	if (call->path)
+		path = cb_call_argument(cb_call_regs(ctx), call->path);
+	return foreign((__u64)vm, how, path);
 }
 
 /* A program out of another's files */
 static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm *b)
 {
 	s->queueing = 0;
-	foreign(s, BPF_CORE_READ(b->file, f_path.mnt), CONTACT_BY_EXEC, 0);
+	foreign((__u64)BPF_CORE_READ(b->file, f_path.mnt), CONTACT_BY_EXEC, 0);
 }
