@@ -5,9 +5,13 @@
 #include "alarm_out.h"
 #include "field.h"
 #include "recent.h"
+#include "technique.h"
 
 #define SIGNATURES 1024
 #define LINKS 8
+/* Values of one field that were never seen: so many are told each, the rest together. What has a name, a while longer. */
+#define MANY 8
+#define MANY_NAMED 64
 #define TICK_NS 1000000000ULL
 
 /* An alarm that may come again. The row it was raised with, to be written with its count. */
@@ -27,6 +31,11 @@ struct place {
 		uint64_t last;
 	} other[LINKS]; /* whom it had to do with */
 };
+/* All alarms about one field of one program. */
+struct group {
+	uint64_t last;
+	unsigned n;
+};
 struct cb_alarms {
 	const struct cb_model *model;
 	struct cb_names *names;
@@ -35,8 +44,8 @@ struct cb_alarms {
 	void (*watch)(void *arg, const struct cb_event *ev);
 	void *watch_arg;
 	uint64_t next, ticked;
-	struct cb_recent held, places;
-	struct cb_buf key, text;
+	struct cb_recent held, places, groups;
+	struct cb_buf key, text, many;
 };
 
 static void write_held(struct cb_alarms *a, struct held *h, const char *action, uint64_t lost)
@@ -97,6 +106,7 @@ struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names
 	a->w = w;
 	a->path = model_path;
 	a->held = (struct cb_recent){ .max = SIGNATURES, .drop = drop_held, .arg = a };
+	a->groups = (struct cb_recent){ .max = SIGNATURES };
 	a->places = (struct cb_recent){ .max = SIGNATURES, .drop = drop_place };
 	return a;
 }
@@ -107,6 +117,8 @@ struct cb_alarms *cb_alarms_free(struct cb_alarms *a)
 		return NULL;
 	cb_recent_free(&a->held);
 	cb_recent_free(&a->places);
+	cb_recent_free(&a->groups);
+	cb_buf_free(&a->many);
 	cb_buf_free(&a->key);
 	cb_buf_free(&a->text);
 	free(a);
@@ -280,23 +292,79 @@ static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f,
 	return 0;
 }
 
-int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *f, const struct cb_row *row, const char *cont,
+static struct group *group_of(struct cb_alarms *a, const struct cb_finding *f, const char *cont)
+{
+	struct group *g;
+
+	cb_buf_reset(&a->key);
+	cb_buf_printf(&a->key, "%s\t%s\t%s\t%s\t%s", cont, f->subject, f->program, f->detector, f->field);
+	g = cb_recent_get(&a->groups, a->key.s, a->key.len);
+	if (!g) {
+		g = cb_xalloc(sizeof(*g));
+		cb_recent_put(&a->groups, a->key.s, a->key.len, g);
+	}
+	return g;
+}
+
+/* NULL: there is none, or it has been quiet for long. */
+static struct held *going_on(struct cb_alarms *a, const struct cb_finding *f, const char *cont, uint64_t now,
+			     struct held **ret_was)
+{
+	struct held *h;
+
+	cb_buf_reset(&a->key);
+	cb_buf_printf(&a->key, "%s\t%s\t%s\t%s\t%s\t%s", cont, f->subject, f->program, f->detector, f->field, f->value);
+	*ret_was = h = cb_recent_get(&a->held, a->key.s, a->key.len);
+	return h && now - h->last <= CB_QUIET_NS && !h->closed ? h : NULL;
+}
+
+/* A scan, a search: told as one from some number on. True: f is now that one. */
+static bool too_many(struct cb_alarms *a, struct cb_finding *f, const char *cont, uint64_t now)
+{
+	struct group *g = group_of(a, f, cont);
+	unsigned most = f->technique ? MANY_NAMED : MANY;
+
+	if (now - g->last > CB_QUIET_NS)
+		g->n = 0;
+	g->last = now;
+	if (strcmp(f->detector, "set") || g->n++ < most)
+		return false;
+	cb_buf_reset(&a->many);
+	cb_buf_printf(&a->many, "more than %u different ones in a row, now: %s", most, cb_text(&f->reason));
+	f->reason = a->many;
+	f->value = CB_MANY;
+	f->technique = cb_technique(f->field, CB_MANY);
+	return true;
+}
+
+static bool again(struct cb_alarms *a, struct held *h, const char *place, uint64_t now)
+{
+	if (!h)
+		return false;
+	h->count++;
+	h->last = now;
+	incident_of(a, place, h->rec.incident, now);
+	return true;
+}
+
+static bool allowed(const struct cb_alarms *a, const struct cb_finding *f, uint64_t now)
+{
+	return cb_model_allowed(a->model, f->subject, f->program, f->field, f->value, now);
+}
+
+int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *found, const struct cb_row *row, const char *cont,
 		    const char *place, uint64_t now, uint64_t lost, struct cb_err *e)
 {
+	struct cb_finding copy = *found, *f = &copy;
 	struct held *h, *was;
 	int err;
 
-	if (cb_model_allowed(a->model, f->subject, f->program, f->field, f->value, now))
+	if (allowed(a, f, now) || again(a, going_on(a, f, cont, now, &was), place, now))
 		return 0;
-	cb_buf_reset(&a->key);
-	cb_buf_printf(&a->key, "%s\t%s\t%s\t%s\t%s\t%s", cont, f->subject, f->program, f->detector, f->field, f->value);
-	was = cb_recent_get(&a->held, a->key.s, a->key.len);
-	if (was && now - was->last <= CB_QUIET_NS && !was->closed) {
-		was->count++;
-		was->last = now;
-		incident_of(a, place, was->rec.incident, now);
+	if (too_many(a, f, cont, now) &&
+	    (allowed(a, f, now) || again(a, going_on(a, f, cont, now, &was), place, now)))
 		return 0;
-	}
+	going_on(a, f, cont, now, &was); /* the key */
 	h = was ? was : cb_xalloc(sizeof(*h));
 	if (was) {
 		close_held(a, was);

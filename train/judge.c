@@ -5,6 +5,7 @@
 #include "explain.h"
 #include "judge.h"
 #include "recent.h"
+#include "rules.h"
 #include "technique.h"
 
 #define CONTS 4096
@@ -17,6 +18,7 @@ struct cont {
 	struct cb_subject *subject; /* NULL: no baseline */
 	char *key, *place;
 	uint64_t since; /* started then, 0: was there before */
+	bool told;	/* that it has no baseline */
 };
 /* How much, of a container or of one program in it. */
 struct track {
@@ -598,6 +600,36 @@ static struct cb_process_score *process_of(struct cb_judge *j, const struct cb_r
 	return p;
 }
 
+/* ---- written rules ---- */
+
+static int judge_rules(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who, const struct cont *c,
+		       struct cb_err *e)
+{
+	static const struct cb_subject nobody = { .key = "", .name = "" };
+	const struct cb_rule *r = NULL;
+	struct cb_finding *f = &j->f;
+	const char *value;
+	int err = 0;
+	size_t i;
+
+	while (!err && (r = cb_rules_next(j->view.names, row, r))) {
+		cb_buf_reset(&j->program_text);
+		cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
+		finding(j, r->kind, "rule", CB_RULE_FIELD, c->subject ? c->subject : &nobody, cb_text(&j->program_text),
+			r->name, CB_RULE_SCORE);
+		f->technique = r->technique;
+		cb_buf_printf(&f->reason, "%s (", r->text);
+		for (i = 0; i < sizeof(r->match) / sizeof(r->match[0]) && r->match[i].column; i++) {
+			value = cb_row_get(row, cb_names_id(j->view.names, r->match[i].column));
+			cb_buf_printf(&f->reason, "%s%s %.200s", i ? ", " : "", r->match[i].column, value ? value : "");
+		}
+		cb_buf_putc(&f->reason, ')');
+		cb_buf_puts(&f->expected, "never, in any container");
+		err = raise(j, row, c, e);
+	}
+	return err;
+}
+
 /* ---- rows ---- */
 
 static struct cont *cont_of(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who)
@@ -614,9 +646,16 @@ static struct cont *cont_of(struct cb_judge *j, const struct cb_row *row, const 
 	c->place = cb_xstrdup(cb_view_place(&j->view, row, who->cont));
 	cb_recent_put(&j->conts, c->key, len, c);
 	c->subject = cb_model_find(j->model, who->subject);
-	if (!c->subject)
-		say_once(j, "no baseline for %s (%s): not judged", who->cont, who->subject_name);
 	return c;
+}
+
+/* What the host does to containers comes with their rows: that it has no baseline is no news. */
+static void say_unknown(struct cb_judge *j, const struct cb_view_set *vs, const struct cb_whose *who, struct cont *c)
+{
+	if (c->told || (vs->nother && !strcmp(who->cont, CB_HOST)))
+		return;
+	c->told = true;
+	say_once(j, "no baseline for %s (%s): written rules only", who->cont, who->subject_name);
 }
 
 static void note_loss(struct cb_judge *j, uint64_t lost)
@@ -663,8 +702,11 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	note_loss(j, who.lost);
 	c = cont_of(j, row, &who);
 	vs = cb_view_set(&j->view, row->dataset);
-	if (!c->subject || skip(j, row, vs))
-		return 0;
+	err = vs->rules && !who.entered ? judge_rules(j, row, &who, c, e) : 0;
+	if (!c->subject)
+		say_unknown(j, vs, &who, c);
+	if (err || !c->subject || skip(j, row, vs))
+		return err;
 	vs->rows += !who.entered;
 	if (vs->exec && !who.entered && cb_view_number(row, j->view.vpid, 0) == 1)
 		c->since = j->now;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "rules.h"
 #include "view.h"
 
 void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m, bool learn)
@@ -120,7 +121,8 @@ struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
 			return &v->set[i];
 	v->set = cb_xrealloc(v->set, (v->n + 1) * sizeof(*v->set));
 	s = &v->set[v->n++];
-	*s = (struct cb_view_set){ .dataset = d, .exec = !strcmp(d->name, "cbtools.exec") };
+	*s = (struct cb_view_set){ .dataset = d, .exec = !strcmp(d->name, "cbtools.exec"),
+				  .rules = cb_rules_any(d->name) };
 	/* columns that all rows share have one baseline over all datasets, and come first */
 	for (i = 0; i < cb_ncommon_fields; i++)
 		set_add(v, s, "", cb_common_fields[i].name, cb_common_fields[i].role);

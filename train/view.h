@@ -22,6 +22,7 @@ struct cb_view_set {
 	bool watched; /* rows of it came, if only its schema */
 	bool calls; /* has a sequence */
 	bool exec; /* cbtools.exec: ends and failures say nothing new */
+	bool rules; /* there are written rules for it */
 	int *other; /* columns that name another container */
 	size_t nother;
 };

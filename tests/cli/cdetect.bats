@@ -143,7 +143,7 @@ fields() {
 @test "an image without a model is said once" {
 	stream --image other --attack shell > "$T/a"
 	run -0 --separate-stderr cdetect -m "$M" --exit-code -j "$T/a"
-	[ "$stderr" = "cdetect: no baseline for web (other): not judged" ]
+	[ "$stderr" = "cdetect: no baseline for web (other): written rules only" ]
 }
 
 @test "losses: marked, and an exit status" {
@@ -328,4 +328,37 @@ alone() {
 	[ "$(fields "$T/1" alarm.kind | sort | uniq -c | tr -s ' ')" = "$(printf '%s\n' ' 3 access' ' 2 process' ' 4 resource')" ]
 	fields "$T/1" alarm.field threat.technique.id | grep -qx 'process.executable.path|T1059.004'
 	fields "$T/1" alarm.field threat.technique.id | grep -qx 'process.executable.path|T1620'
+}
+
+@test "a scan of never-seen ports is a few alarms, and one for all the others" {
+	more_model
+	stream --more --seconds 180 --seed 3 --from 2000 --attack ports > "$T/a"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+	[ "$(fields "$T/out" alarm.field | sort | uniq -c | tr -s ' ')" = ' 9 network.peer' ]
+	[ "$(fields "$T/out" alarm.value threat.technique.id | tail -1)" = '(many)|T1046' ]
+	# none is swallowed: 67 ports
+	python3 - "$T/out" <<-'EOF'
+	import json, sys
+	n = {}
+	for line in open(sys.argv[1]):
+	    r = json.loads(line)
+	    if r["event.kind"] == "event":
+	        n[r["alarm.id"]] = r["event.count"]
+	assert sum(n.values()) == 67, n
+	EOF
+	bash -e <(fields "$T/out" alarm.allow | tail -1 | sed "s|$BATS_FILE_TMPDIR/more.db|$T/m.db|" | sed "1i cp $BATS_FILE_TMPDIR/more.db $T/m.db")
+	cdetect -m "$T/m.db" -q -j "$T/a" > "$T/out"
+	[ "$(fields "$T/out" alarm.field | wc -l)" = 8 ]
+}
+
+@test "written rules hold with and without a baseline, and can be allowed" {
+	more_model
+	for image in srv other; do
+		stream --more --image $image --seconds 60 --seed 3 --from 2000 --attack host > "$T/a"
+		cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+		[ "$(fields "$T/out" alarm.kind alarm.detector alarm.value threat.technique.id | grep '|rule|')" = 'access|rule|mounted-shadow|T1003.008' ]
+	done
+	fields "$T/out" alarm.reason | grep -qF 'below a mount (file.path /mnt/etc/shadow'
+	bash -e <(fields "$T/out" alarm.allow | sed "s|$BATS_FILE_TMPDIR/more.db|$T/m.db|" | sed "1i cp $BATS_FILE_TMPDIR/more.db $T/m.db")
+	run -0 cdetect -m "$T/m.db" -q --exit-code "$T/a"
 }

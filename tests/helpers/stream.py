@@ -193,6 +193,10 @@ class More:
             self.file(s + 0.96, w, "open", "/etc/shadow", "read")
         if "overwrite" in a.attack:
             self.file(s + 0.96, w, "open", "/srv/www/index.html", "write|truncate|create")
+        if "host" in a.attack:
+            self.file(s + 0.96, w, "open", "/mnt/etc/shadow", "read")
+        for port in range(1, 68) if "ports" in a.attack else []:
+            self.peer(s + 0.5 + port * 1e-3, a.container, "connect", "outbound tcp db:%d" % port, "db", w)
         if "port" in a.attack:
             self.peer(s + 0.5, a.container, "connect", "outbound tcp db:2222", "db", w)
             self.peer(s + 0.5, "db", "accept", "inbound tcp %s to :2222" % a.container, a.container, out=False)
