@@ -43,7 +43,7 @@ struct file_call {
 #define FILE_TEXT 15
 #define FILE_HOW_POINTER 0x80 /* in num1: the argument points at the number (openat2) */
 
-/* One row of /proc/PID/status a task: why it is only partly seen */
+/* FILE_PARTLY: why a task is only partly seen, in num[0] */
 #define FILE_IO_URING 1
 #define FILE_32BIT 2
 

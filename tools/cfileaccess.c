@@ -185,11 +185,6 @@ static void set_other(struct cb_run *run, struct file_rec *r, uint64_t cont)
 
 /* ---- notes to rows in the making ---- */
 
-static void put(struct cb_buf *b, const void *p, size_t n)
-{
-	cb_buf_put(b, p, n);
-}
-
 /* What makes two operations one row. */
 static void make_key(struct cb_run *run, struct files *f, const struct file_note *n, const struct file_rec *r)
 {
@@ -200,24 +195,22 @@ static void make_key(struct cb_run *run, struct files *f, const struct file_note
 	if (n->op == FILE_MAP || n->op == FILE_PARTLY)
 		fixed[3] = n->num[0];
 	cb_buf_reset(&f->key);
-	put(&f->key, fixed, sizeof(fixed));
-	put(&f->key, exe, strlen(exe) + 1);
-	put(&f->key, r->path, strlen(r->path) + 1);
-	put(&f->key, r->target, strlen(r->target) + 1);
-	put(&f->key, r->mode, strlen(r->mode) + 1);
-	put(&f->key, r->owner, strlen(r->owner) + 1);
+	cb_buf_put(&f->key, fixed, sizeof(fixed));
+	cb_buf_put(&f->key, exe, strlen(exe) + 1);
+	cb_buf_put(&f->key, r->path, strlen(r->path) + 1);
+	cb_buf_put(&f->key, r->target, strlen(r->target) + 1);
+	cb_buf_put(&f->key, r->mode, strlen(r->mode) + 1);
+	cb_buf_put(&f->key, r->owner, strlen(r->owner) + 1);
 }
 
 static void find_host_path(struct files *f, const struct file_note *n, struct file_rec *r)
 {
 	struct cb_buf host = {};
 
-	if (n->bits & FILE_ANON)
+	if ((n->bits & FILE_ANON) || !n->dev)
 		return;
 	cb_buf_reset(&f->inside);
-	if (!n->fsnames && !(f->host_path && n->dev))
-		return;
-	if (!cb_file_inside(n, &f->inside))
+	if (!cb_file_inside(n, &f->inside)) /* no names: the root of the file system */
 		cb_buf_putc(&f->inside, '/');
 	cb_buf_putc(&f->inside, '\0');
 	if (cb_mounts_find(f->mounts, n->dev, f->inside.s, &host))
