@@ -85,6 +85,13 @@ struct flow_live {
 	__u32 pad;
 };
 
+/* An address of a network namespace, and the container first seen there. */
+struct flow_addr {
+	__u64 cont;
+	__u32 netns;
+	__u32 pad;
+};
+
 /* Who in a network namespace that several share (or the host's) has this address. */
 struct flow_owner_key {
 	__u8 addr[16]; /* zero: any address of the namespace */

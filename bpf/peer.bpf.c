@@ -24,7 +24,7 @@ bool listeners_only = false; /* first pass over the sockets that are there at th
 
 /* a system call's arguments, kept from its entry (or its middle) to its exit */
 struct peer_call {
-	__u64 arg[6];
+	__u64 arg[5];
 	__u32 nr;
 	__u32 busy; /* connect: was under way already; receive: there is something to account */
 	__u64 sk;
@@ -55,6 +55,8 @@ struct peer_call {
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
 #define DNS_PORT 53
+#define DEVICES 8	    /* of a namespace, and their addresses, that are looked at */
+#define DEVICE_ADDRESSES 4
 #define EALREADY 114
 #define EINPROGRESS 115
 #define EISCONN 106
@@ -93,13 +95,13 @@ struct {
 	__type(value, struct flow_sock);
 } flow_socks SEC(".maps");
 
-/* unix sockets: nothing tells when they close */
+/* unix sockets, and UDP sockets that send to many: nothing tells when they close */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64);
 	__type(value, struct flow_sock);
-} flow_unix SEC(".maps");
+} flow_loose SEC(".maps");
 
 /* made: by the kernel half; gone: by user space */
 struct {
@@ -132,6 +134,14 @@ struct {
 	__type(value, __u64);
 } flow_owner SEC(".maps");
 
+/* addresses of the network namespaces that containers were seen in */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u8[16]);
+	__type(value, struct flow_addr);
+} flow_addrs SEC(".maps");
+
 /* namespace and port of those who listen: which side of a connection found at the start began it */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -147,8 +157,8 @@ struct flow_room {
 	__u8 raddr[16]; /* of the other side, where the key holds something else */
 	__u32 namelen;
 	__u32 pad;
-	char name[FLOW_NAME + 16];
-	char raw[512];
+	char name[FLOW_NAME];
+	char raw[FLOW_NAME * 2];
 };
 
 struct {
@@ -157,6 +167,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct flow_room);
 } flow_rooms SEC(".maps");
+
+/* A length that a verifier believes to be below the power of two: the compiler may not see that it is anyway. */
+static __always_inline __u32 below(__u64 n, __u32 power)
+{
+	asm volatile("" : "+r"(n));
+	return n & (power - 1);
+}
 
 static __always_inline struct flow_room *room_raw(void)
 {
@@ -311,7 +328,64 @@ static __always_inline __u64 inode_of(struct sock *sk)
 
 /* ---- who shares a network namespace, and who has which address there ---- */
 
-static __always_inline bool netns_shared(struct cb_state *s, __u32 netns)
+static __always_inline void devices4(struct net_device *d, struct flow_addr *a)
+{
+	struct in_ifaddr *i = BPF_CORE_READ(d, ip_ptr, ifa_list);
+	__u8 addr[16];
+
+	for (int n = 0; i && n < DEVICE_ADDRESSES; n++) {
+		mapped(addr, BPF_CORE_READ(i, ifa_local));
+		if (addr[12] != 127)
+			bpf_map_update_elem(&flow_addrs, addr, a, BPF_ANY);
+		i = BPF_CORE_READ(i, ifa_next);
+	}
+}
+
+static __always_inline void devices6(struct net_device *d, struct flow_addr *a)
+{
+	struct inet6_dev *in;
+	struct list_head *l;
+	struct in6_addr addr;
+
+	if (!bpf_core_type_exists(struct inet6_ifaddr))
+		return;
+	in = BPF_CORE_READ(d, ip6_ptr);
+	if (!in)
+		return;
+	l = BPF_CORE_READ(in, addr_list.next);
+	for (int n = 0; n < DEVICE_ADDRESSES; n++) {
+		struct inet6_ifaddr *i = (void *)l - bpf_core_field_offset(struct inet6_ifaddr, if_list);
+
+		if (!l || l == (void *)in + bpf_core_field_offset(struct inet6_dev, addr_list))
+			return;
+		BPF_CORE_READ_INTO(&addr, i, addr);
+		/* of link-local ones every namespace may have the same */
+		if (addr.in6_u.u6_addr8[0] != 0xfe && addr.in6_u.u6_addr8[0])
+			bpf_map_update_elem(&flow_addrs, &addr, a, BPF_ANY);
+		l = BPF_CORE_READ(l, next);
+	}
+}
+
+/* A container's life may be over before user space can look: its addresses are taken down at its first contact. */
+static __noinline int devices(struct sock *sk, __u64 cont)
+{
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	struct list_head *l = BPF_CORE_READ(net, dev_base_head.next);
+	struct flow_addr a = { .netns = BPF_CORE_READ(net, ns.inum), .cont = cont };
+
+	for (int n = 0; n < DEVICES; n++) {
+		struct net_device *d = (void *)l - bpf_core_field_offset(struct net_device, dev_list);
+
+		if (!l || l == (void *)net + bpf_core_field_offset(struct net, dev_base_head))
+			return 0;
+		devices4(d, &a);
+		devices6(d, &a);
+		l = BPF_CORE_READ(l, next);
+	}
+	return 0;
+}
+
+static __always_inline bool netns_shared(struct cb_state *s, struct sock *sk, __u32 netns)
 {
 	__u64 cont = s->h.cont, *has;
 
@@ -320,10 +394,16 @@ static __always_inline bool netns_shared(struct cb_state *s, __u32 netns)
 	has = bpf_map_lookup_elem(&flow_netns, &netns);
 	if (!has) {
 		bpf_map_update_elem(&flow_netns, &netns, &cont, BPF_NOEXIST);
+		devices(sk, cont);
 		return false;
 	}
-	if (*has != cont && *has != FLOW_SHARED)
-		*has = FLOW_SHARED;
+	if (*has != cont && *has != FLOW_SHARED) {
+		/* one that is gone leaves it to the next */
+		__u64 first = *has;
+
+		*has = bpf_map_lookup_elem(&cb_conts, &first) ? FLOW_SHARED : cont;
+		devices(sk, cont);
+	}
 	return *has == FLOW_SHARED;
 }
 
@@ -580,16 +660,16 @@ static __always_inline void ends(struct sock *sk, struct flow_room *r, bool inbo
 	r->key.port = inbound ? r->flow.lport : r->flow.rport;
 }
 
-static __always_inline void find_peer(struct cb_state *s, struct flow_room *r, bool inbound)
+static __always_inline void find_peer(struct cb_state *s, struct sock *sk, struct flow_room *r)
 {
 	__u8 *own = r->flow.laddr, *other = r->key.addr;
 	bool here = is_loopback(other) || same_address(own, other);
 	__u16 proto = r->key.proto;
 
-	if (here && !netns_shared(s, r->key.netns))
+	if (here && !netns_shared(s, sk, r->key.netns))
 		r->key.peer = s->h.cont;
 	else
-		r->key.peer = owner_find(other, r->key.netns, r->flow.rport, proto, here && !inbound);
+		r->key.peer = owner_find(other, r->key.netns, r->flow.rport, proto, here);
 }
 
 static __always_inline int tcp_tried(struct sock *sk)
@@ -607,7 +687,7 @@ static __always_inline int tcp_tried(struct sock *sk)
 	if (!r)
 		return 0;
 	ends(sk, r, false);
-	fs.shared = netns_shared(s, r->key.netns);
+	fs.shared = netns_shared(s, sk, r->key.netns);
 	fs.born_ns = bpf_ktime_get_boot_ns();
 	fs.ino = s->h.cont;
 	if (s->h.flags & CB_F_DROP) {
@@ -615,7 +695,7 @@ static __always_inline int tcp_tried(struct sock *sk)
 			bpf_map_update_elem(&flow_socks, &key, &fs, BPF_ANY);
 		return 0;
 	}
-	find_peer(s, r, false);
+	find_peer(s, sk, r);
 	f = flow_get(s, r, &fs.flow);
 	if (!f) {
 		flow_lost();
@@ -722,7 +802,7 @@ static __noinline int tcp_accepted(struct cb_state *s, struct sock *sk)
 	if (!r)
 		return 0;
 	ends(sk, r, true);
-	find_peer(s, r, true);
+	find_peer(s, sk, r);
 	f = flow_get(s, r, &fs.flow);
 	if (!f) {
 		flow_lost();
@@ -768,7 +848,7 @@ static __always_inline void unix_name(struct flow_room *r, struct sock *sk)
 	if (len <= 0 || len > 108)
 		return;
 	r->namelen = len;
-	bpf_probe_read_kernel(r->name, len & 127, (void *)a + bpf_core_field_offset(struct unix_address, name) + 2);
+	bpf_probe_read_kernel(r->name, below(len, 128), (void *)a + bpf_core_field_offset(struct unix_address, name) + 2);
 }
 
 /* A path ends at its NUL, whatever the length says. */
@@ -782,11 +862,11 @@ static __always_inline void user_unix_name(struct flow_room *r, __u64 from, __u6
 	if (!from || len == 0 || len > 108 || bpf_probe_read_user(r->name, 1, (void *)(from + 2)))
 		return;
 	if (!r->name[0]) {
-		if (!bpf_probe_read_user(r->name, len & 127, (void *)(from + 2)))
+		if (!bpf_probe_read_user(r->name, below(len, 128), (void *)(from + 2)))
 			r->namelen = len;
 		return;
 	}
-	n = bpf_probe_read_user_str(r->name, (len & 127) + 1, (void *)(from + 2));
+	n = bpf_probe_read_user_str(r->name, below(len, 128) + 1, (void *)(from + 2));
 	if (n > 0)
 		r->namelen = n;
 }
@@ -808,13 +888,22 @@ static __noinline __u64 unix_peer(struct sock *sk, __u32 *ret_pid)
 	return at.key;
 }
 
-static __always_inline void unix_known(struct sock *sk, __u64 id, __u8 dir)
+static __always_inline void loose_known(struct sock *sk, __u64 id, __u8 dir, __u8 proto)
 {
-	struct flow_sock fs = { .flow = id, .proto = FLOW_UNIX, .dir = dir, .ino = inode_of(sk) };
+	struct flow_sock fs = { .flow = id, .proto = proto, .dir = dir, .ino = inode_of(sk) };
 	__u64 key = (__u64)sk;
 
-	if (lengths)
-		bpf_map_update_elem(&flow_unix, &key, &fs, BPF_ANY);
+	bpf_map_update_elem(&flow_loose, &key, &fs, BPF_ANY);
+}
+
+static __always_inline struct flow *loose_flow(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct flow_sock *fs = bpf_map_lookup_elem(&flow_loose, &key);
+
+	if (!fs || fs->ino != inode_of(sk))
+		return NULL;
+	return bpf_map_lookup_elem(&flows, &fs->flow);
 }
 
 static __noinline int unix_contact(struct cb_state *s, struct sock *sk, __u32 dir, long ret)
@@ -842,8 +931,8 @@ static __noinline int unix_contact(struct cb_state *s, struct sock *sk, __u32 di
 		flow_failed(f, id, -ret);
 		return 0;
 	}
-	if (dir != FLOW_LISTEN)
-		unix_known(sk, id, dir);
+	if (dir != FLOW_LISTEN && lengths)
+		loose_known(sk, id, dir, FLOW_UNIX);
 	flow_notice(f, id);
 	return 0;
 }
@@ -857,34 +946,50 @@ static __always_inline struct cb_state *wanted(void)
 	return s && !(s->h.flags & CB_F_DROP) ? s : NULL;
 }
 
-/* Entry of any call that is looked at again at its exit. */
-SEC("tp")
-int peer_enter(struct trace_event_raw_sys_enter *ctx)
+/* Only of the arguments that every call attached to has: the kernel refuses a look beyond them. */
+static __always_inline struct cb_state *entered_call(struct trace_event_raw_sys_enter *ctx)
 {
 	struct cb_state *s = wanted();
 
 	if (!s)
-		return 0;
+		return NULL;
 	s->call.nr = ctx->id;
-	s->call.tried = 0;
-	s->call.busy = 0;
-	for (int i = 0; i < 6; i++)
-		s->call.arg[i] = ctx->args[i];
+	s->call.arg[0] = ctx->args[0];
+	s->call.arg[1] = ctx->args[1];
+	s->call.arg[2] = ctx->args[2];
+	return s;
+}
+
+/* sendmsg, sendmmsg, recvmsg and recvmmsg, to be looked at again at their exit */
+SEC("tp")
+int peer_enter(struct trace_event_raw_sys_enter *ctx)
+{
+	entered_call(ctx);
+	return 0;
+}
+
+/* the same of sendto and recvfrom */
+SEC("tp")
+int peer_enter_address(struct trace_event_raw_sys_enter *ctx)
+{
+	struct cb_state *s = entered_call(ctx);
+
+	if (!s)
+		return 0;
+	s->call.arg[3] = ctx->args[3];
+	s->call.arg[4] = ctx->args[4];
 	return 0;
 }
 
 SEC("tp/syscalls/sys_enter_connect")
 int peer_connect_enter(struct trace_event_raw_sys_enter *ctx)
 {
-	struct cb_state *s = wanted();
+	struct cb_state *s = entered_call(ctx);
 	struct socket *so = NULL;
 
 	if (!s)
 		return 0;
 	s->call.tried = 0;
-	s->call.arg[0] = ctx->args[0];
-	s->call.arg[1] = ctx->args[1];
-	s->call.arg[2] = ctx->args[2];
 	/* a second connect only asks how the first went */
 	s->call.busy = socket_of_fd(ctx->args[0], &so) && BPF_CORE_READ(so, state) == SS_CONNECTING;
 	return 0;
@@ -1001,7 +1106,7 @@ static __always_inline void flow_listens(struct cb_state *s, struct sock *sk, st
 	local_address(sk, r->key.addr);
 	local_address(sk, r->flow.laddr);
 	r->key.port = r->flow.lport = local_port(sk);
-	if (netns_shared(s, r->key.netns))
+	if (netns_shared(s, sk, r->key.netns))
 		owner_learn(s->h.cont, r->key.addr, r->key.netns, r->key.port, proto);
 	port_known(sk, proto);
 }
@@ -1123,20 +1228,19 @@ static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
 	if (!r || m->len < 17)
 		return 0;
 	have = m->len > 12 + FLOW_NAME ? 12 + FLOW_NAME : m->len;
-	__builtin_memset(r->raw, 0, sizeof(r->raw));
-	if (bpf_probe_read_user(r->raw, have & 511, (void *)m->buf))
+	if (bpf_probe_read_user(r->raw, below(have, 512), (void *)m->buf))
 		return 0;
 	/* a question, not an answer; and at least one */
 	if ((r->raw[2] & 0xf8) || (!r->raw[4] && !r->raw[5]))
 		return 0;
 	n = question_length(r->raw + 12, have - 12);
-	if (!n || n > FLOW_NAME || n > have - 12)
+	if (!n || n >= FLOW_NAME || n > have - 12)
 		return 0;
 	/* server and addresses stay those of the datagram that asked */
 	r->key.dir = FLOW_QUERY;
 	r->key.netns = 0;
 	__builtin_memset(r->name, 0, sizeof(r->name));
-	bpf_probe_read_kernel(r->name, n & 511, r->raw + 12);
+	bpf_probe_read_kernel(r->name, below(n, FLOW_NAME), r->raw + 12);
 	r->namelen = n;
 	hash_name(r);
 	f = flow_get(s, r, &id);
@@ -1164,7 +1268,7 @@ static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk
 			r->key.port = r->flow.rport;
 	}
 	__builtin_memcpy(r->raddr, r->key.addr, sizeof(r->raddr));
-	find_peer(s, r, server);
+	find_peer(s, sk, r);
 	return r;
 }
 
@@ -1178,7 +1282,7 @@ static __noinline int udp_sent(struct cb_state *s, struct sock *sk, struct peer_
 	if (!r)
 		return 0;
 	out = r->key.dir == FLOW_OUT;
-	if (out && netns_shared(s, r->key.netns))
+	if (out && netns_shared(s, sk, r->key.netns))
 		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_UDP);
 	f = flow_get(s, r, &id);
 	if (!f) {
@@ -1193,6 +1297,8 @@ static __noinline int udp_sent(struct cb_state *s, struct sock *sk, struct peer_
 	}
 	flow_bytes(f, true, ret);
 	flow_notice(f, id);
+	if (out && m->to)
+		loose_known(sk, id, FLOW_OUT, FLOW_UDP);
 	if (out && m->buf && r->flow.rport == DNS_PORT)
 		udp_question(s, m);
 	return 0;
@@ -1206,6 +1312,14 @@ static __noinline int udp_received(struct cb_state *s, struct sock *sk, __u64 fr
 
 	if (!r)
 		return 0;
+	if (!r->flow.rport && r->key.dir == FLOW_OUT) {
+		/* the caller does not ask whom it is from: the one it last sent to */
+		f = loose_flow(sk);
+		if (f)
+			flow_bytes(f, false, ret);
+		if (f)
+			return 0;
+	}
 	f = flow_get(s, r, &id);
 	if (!f) {
 		flow_lost();
@@ -1298,13 +1412,8 @@ static __always_inline __u32 call_now(__u64 *arg)
 /* Bytes of a unix socket whose contact is known. */
 static __always_inline int unix_bytes(struct sock *sk, int n, bool sent)
 {
-	__u64 key = (__u64)sk;
-	struct flow_sock *fs = n > 0 ? bpf_map_lookup_elem(&flow_unix, &key) : NULL;
-	struct flow *f;
+	struct flow *f = n > 0 ? loose_flow(sk) : NULL;
 
-	if (!fs || fs->ino != inode_of(sk))
-		return 0;
-	f = bpf_map_lookup_elem(&flows, &fs->flow);
 	if (f)
 		flow_bytes(f, sent, n);
 	return 0;
@@ -1320,7 +1429,7 @@ static __always_inline bool is_udp(struct sock *sk)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 {
-	__u64 arg[6] = {};
+	__u64 arg[5] = {};
 	struct peer_msg m;
 	struct cb_state *s;
 	__u32 nr;
@@ -1342,7 +1451,7 @@ int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 {
-	__u64 arg[6] = {};
+	__u64 arg[5] = {};
 	struct cb_state *s;
 	__u32 nr;
 
@@ -1494,12 +1603,12 @@ static __always_inline void found_connection(struct cb_state *s, struct sock *sk
 	if (!r || bpf_map_lookup_elem(&flow_socks, &key))
 		return;
 	ends(sk, r, inbound);
-	fs.shared = netns_shared(s, r->key.netns);
+	fs.shared = netns_shared(s, sk, r->key.netns);
 	if (fs.shared)
 		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_TCP);
 	if (s->h.flags & CB_F_DROP)
 		return;
-	find_peer(s, r, inbound);
+	find_peer(s, sk, r);
 	f = flow_get(s, r, &fs.flow);
 	if (!f)
 		return;

@@ -39,6 +39,8 @@ struct port {
 };
 
 struct cb_netmap {
+	bool (*alive)(void *arg, uint64_t cont);
+	void *arg;
 	uint32_t host;
 	struct space *space;
 	struct address *address;
@@ -126,10 +128,12 @@ static uint32_t netns_of(const char *path)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-struct cb_netmap *cb_netmap_new(void)
+struct cb_netmap *cb_netmap_new(bool (*alive)(void *arg, uint64_t cont), void *arg)
 {
 	struct cb_netmap *m = cb_xalloc(sizeof(*m));
 
+	m->alive = alive;
+	m->arg = arg;
 	m->host = netns_of("/proc/self/ns/net");
 	return m;
 }
@@ -185,9 +189,11 @@ static struct space *space_get(struct cb_netmap *m, uint32_t netns, uint64_t con
 		s->several = netns == m->host;
 		HASH_ADD(hh, m->space, netns, sizeof(s->netns), s);
 	}
-	if (!s->cont)
+	if (!cont || s->cont == cont)
+		return s;
+	if (!s->cont || !m->alive(m->arg, s->cont))
 		s->cont = cont;
-	else if (cont && s->cont != cont)
+	else
 		s->several = true;
 	return s;
 }

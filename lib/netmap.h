@@ -24,7 +24,8 @@ bool cb_addr_private(const uint8_t *addr);
  * have not shown themselves by a contact. Nothing is opened that a container could have put there.
  */
 struct cb_netmap;
-struct cb_netmap *cb_netmap_new(void);
+/* alive: is the container still there? One that is not leaves its namespace to the next. */
+struct cb_netmap *cb_netmap_new(bool (*alive)(void *arg, uint64_t cont), void *arg);
 void cb_netmap_free(struct cb_netmap *m);
 uint32_t cb_netmap_host(const struct cb_netmap *m); /* the host's namespace: where this program runs */
 void cb_netmap_learn(struct cb_netmap *m, const uint8_t *addr, uint32_t netns, uint64_t cont);

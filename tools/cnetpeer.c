@@ -229,6 +229,23 @@ static const char *container_of(struct cb_run *run, uint64_t cont)
 	return cont ? cb_run_container(run, &h) : "";
 }
 
+static bool alive(void *arg, uint64_t cont)
+{
+	struct cb_head h = { .cont = cont };
+	const struct cb_cont *c = cb_run_cont(arg, &h);
+
+	return c && !c->gone;
+}
+
+/* One that is gone keeps its addresses for a while: what it did may still be on its way to us. */
+static bool recent(struct cb_run *run, uint64_t cont)
+{
+	struct cb_head h = { .cont = cont };
+	const struct cb_cont *c = cont ? cb_run_cont(run, &h) : NULL;
+
+	return c && (!c->gone || c->gone + KEEP_NS > boot_ns());
+}
+
 struct scan {
 	struct top *t;
 	bool all;
@@ -254,7 +271,6 @@ static void scan_container(struct top *t, uint64_t cont, uint32_t pid)
 	HASH_ADD(hh, t->known, cont, sizeof(k->cont), k);
 }
 
-/* One that is gone keeps its addresses for a while: what it did may still be on its way to us. */
 static int scan_one(struct cb_cont *c, void *arg)
 {
 	struct scan *s = arg;
@@ -271,6 +287,13 @@ static int scan_one(struct cb_cont *c, void *arg)
 	HASH_DEL(s->t->known, k);
 	free(k);
 	return 0;
+}
+
+/* Now, since a short life may be over when its first contact is read. */
+static void container(struct cb_run *run, const struct cb_cont *c)
+{
+	if (c->pid)
+		scan_container(cb_run_data(run), c->key, c->pid);
 }
 
 /* A container may have got an address since it was last looked at. */
@@ -290,9 +313,6 @@ static void learn(struct top *t, const struct flow *f)
 {
 	const struct flow_key *k = &f->key;
 
-	/* at its first contact, as long as it lives */
-	if (k->cont && !known(t, k->cont))
-		scan_container(t, k->cont, f->h.pid);
 	if (k->proto == FLOW_UNIX || (k->flags & FLOW_F_OTHER) || k->dir == FLOW_QUERY)
 		return;
 	if (k->dir == FLOW_LISTEN)
@@ -307,6 +327,7 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 	const struct flow_key *k = &f->key;
 	const uint8_t *addr = k->dir == FLOW_QUERY ? f->raddr : k->addr;
 	uint32_t netns = k->netns;
+	struct flow_addr seen;
 	uint16_t port = k->dir == FLOW_OUT ? k->port : k->dir == FLOW_QUERY ? 53 : f->rport;
 	uint64_t cont;
 
@@ -314,8 +335,10 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 		return k->peer;
 	if (cb_addr_any(addr))
 		return 0;
+	if (!bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_addrs), addr, &seen))
+		cb_netmap_learn(t->net, addr, seen.netns, seen.cont);
 	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
-	if (cont || cb_addr_loopback(addr))
+	if (recent(run, cont) || cb_addr_loopback(addr))
 		return cont;
 	scan_again(run, cb_addr_private(addr));
 	return cb_netmap_find(t->net, addr, netns, k->proto, port);
@@ -545,7 +568,8 @@ static const char *action(const struct entry *e, const struct peer_rec *r)
 {
 	const struct flow_key *k = &e->f.key;
 
-	if (e->announced)
+	/* without a contact: it was there before the tool */
+	if (e->announced || !e->told.contacts)
 		return r->closed && !r->open ? "close" : "total";
 	switch (k->dir) {
 	case FLOW_LISTEN: return "listen";
@@ -738,30 +762,36 @@ static int attach(struct cb_run *run, const char *program, const char *when, con
 
 #define CALLS(...) ((const char *const[]){ __VA_ARGS__ }), sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)
 
+/* Which programs there are, and which of two ways they go. */
+static int choose_programs(struct cb_run *run, bool lengths)
+{
+	static const char *const with[] = { "peer_sent", "peer_got", "peer_received" };
+	static const char *const without[] = { "peer_enter", "peer_enter_address", "peer_call_sent", "peer_call_received" };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(with) / sizeof(with[0]); i++)
+		err = cb_run_program(run, with[i], lengths);
+	for (size_t i = 0; !err && i < sizeof(without) / sizeof(without[0]); i++)
+		err = cb_run_program(run, without[i], !lengths);
+	return err;
+}
+
 static int set_programs(struct cb_run *run, bool lengths)
 {
-	int err = attach(run, "peer_accept", "exit", CALLS("accept", "accept4"));
+	int err = choose_programs(run, lengths);
 
 	if (!err)
+		err = attach(run, "peer_accept", "exit", CALLS("accept", "accept4"));
+	if (!err)
 		err = attach(run, "peer_listen_enter", "enter", CALLS("listen", "bind"));
-	if (!err)
-		err = cb_run_program(run, "peer_sent", lengths);
-	if (!err)
-		err = cb_run_program(run, "peer_got", lengths);
-	if (!err)
-		err = cb_run_program(run, "peer_received", lengths);
-	if (!err)
-		err = cb_run_program(run, "peer_enter", !lengths);
-	if (!err)
-		err = cb_run_program(run, "peer_call_sent", !lengths);
-	if (!err)
-		err = cb_run_program(run, "peer_call_received", !lengths);
 	if (err)
 		return err;
 	if (lengths)
 		return attach(run, "peer_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
-	err = attach(run, "peer_enter", "enter",
-		     CALLS("sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"));
+	cb_run_remark(run, "this kernel counts no bytes of unix sockets, nor of datagrams sent or received by write and read");
+	err = attach(run, "peer_enter_address", "enter", CALLS("sendto", "recvfrom"));
+	if (!err)
+		err = attach(run, "peer_enter", "enter", CALLS("sendmsg", "sendmmsg", "recvmsg", "recvmmsg"));
 	if (!err)
 		err = attach(run, "peer_call_sent", "exit", CALLS("sendto", "sendmsg", "sendmmsg"));
 	if (!err)
@@ -776,7 +806,7 @@ static int setup(struct cb_run *run, void *skel)
 	bool lengths = cb_run_kernel_has("__traceiter_sock_send_length");
 
 	t->skel = s;
-	t->net = cb_netmap_new();
+	t->net = cb_netmap_new(alive, run);
 	s->rodata->by_process = cb_run_by_process(run);
 	s->rodata->lengths = lengths;
 	s->rodata->host_netns = cb_netmap_host(t->net);
@@ -894,6 +924,7 @@ static const struct cb_tool cnetpeer = {
 	.parse = parse,
 	.setup = setup,
 	.begun = begun,
+	.container = container,
 	.record = record,
 	.tick = tick,
 	.done = done,

@@ -63,6 +63,15 @@ listening() {
 	grep -q '^ready' "$CTR_DIR/$1/out"
 }
 
+established() {
+	nsenter -t "$(ctr_pid b)" -n grep -qE '^ *[0-9]+: [0-9A-F]+:0050 [0-9A-F]+:[0-9A-F]+ 01 ' /proc/net/tcp
+}
+
+# does this kernel tell of what is sent and received on sockets of any kind?
+unix_lengths() {
+	[ -d /sys/kernel/tracing/events/sock/sock_send_length ] || [ -d /sys/kernel/debug/tracing/events/sock/sock_send_length ]
+}
+
 # both_named FILE VIA ADDRESS PORT: 7 connections of 1,009 and 100,003 bytes, from both sides
 both_named() {
 	local out=$1 addr=$2 own=$3 port=$4 a b
@@ -112,4 +121,172 @@ both_named() {
 	assert_no_loss "$out"
 	both_named "$out" "fd13:$N::3" "fd13:$N::2" 8443
 	assert_rows "$out" 'event and action == "listen" and dst == "::"' 1
+}
+
+@test "UDP by every call: datagrams to the byte, both named, who began it" {
+	local out=$BATS_TEST_TMPDIR/rows via
+	net_up a b
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	for via in udp udpc udpm; do
+		ctr_start b --netns "$(netns b)" net serve $via "10.213.$N.3" 5353 13 101 211
+		wait_for listening b
+		ctr_run a --netns "$(netns a)" net call $via "10.213.$N.3" 5353 13 101 211
+		wait_for served b
+		ctr_remove b
+		ctr_remove a
+	done
+	collector_stop "$out"
+	assert_no_loss "$out"
+	a=$(ctr_id a) b=$(ctr_id b)
+	assert_sum "$out" "ctr == \"$a\" and via == \"udp\"" event.count 39
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\"" event.count 39
+	assert_sum "$out" "ctr == \"$a\"" source.bytes $((39 * 101))
+	assert_sum "$out" "ctr == \"$a\"" destination.bytes $((39 * 211))
+	assert_sum "$out" "ctr == \"$b\"" source.bytes $((39 * 101))
+	assert_sum "$out" "ctr == \"$b\"" destination.bytes $((39 * 211))
+	assert_rows "$out" "event and ctr == \"$a\" and (dir != \"outbound\" or dst != \"10.213.$N.3\" or port != 5353 or from != \"$a\" or to != \"$b\")" 0
+	assert_rows "$out" "event and ctr == \"$b\" and dir == \"inbound\" and (src != \"10.213.$N.2\" or port != 5353 or from != \"$a\" or to != \"$b\")" 0
+	assert_rows "$out" "event and ctr == \"$b\" and action == \"listen\" and via == \"udp\" and port == 5353" 3
+	assert_rows "$out" "event and ctr == \"$a\" and action == \"send\" and sport > 1023" 3
+	assert_rows "$out" "event and ctr == \"$b\" and action == \"receive\" and sport > 1023" 3
+}
+
+@test "unix sockets on a shared volume, by path and abstract: the other container is named" {
+	local out=$BATS_TEST_TMPDIR/rows path a b
+	net_up a
+	mkdir "$BATS_TEST_TMPDIR/share"
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	for path in /share/s @abstract; do
+		ctr_start b --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net serve unix $path 0 11 1009 10007
+		wait_for listening b
+		ctr_run a --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net call unix $path 0 11 1009 10007
+		wait_for served b
+		ctr_remove b
+		ctr_remove a
+	done
+	ctr_run a net call unix /nobody/there 0 3 1 1
+	collector_stop "$out"
+	assert_no_loss "$out"
+	a=$(ctr_id a) b=$(ctr_id b)
+	for path in /share/s @abstract; do
+		assert_rows "$out" "event and action == \"listen\" and dst == \"$path\" and via == \"unix\" and to == \"$b\"" 1
+		assert_sum "$out" "ctr == \"$a\" and dir == \"outbound\" and dst == \"$path\" and from == \"$a\" and to == \"$b\"" event.count 11
+		assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and dst == \"$path\" and from == \"$a\" and to == \"$b\"" event.count 11
+		if unix_lengths; then
+			assert_sum "$out" "ctr == \"$a\" and dst == \"$path\"" source.bytes $((11 * 1009))
+			assert_sum "$out" "ctr == \"$a\" and dst == \"$path\"" destination.bytes $((11 * 10007))
+			assert_sum "$out" "ctr == \"$b\" and dst == \"$path\"" source.bytes $((11 * 1009))
+			assert_sum "$out" "ctr == \"$b\" and dst == \"$path\"" destination.bytes $((11 * 10007))
+		fi
+	done
+	assert_sum "$out" 'dst == "/nobody/there"' network.failures 3
+	assert_rows "$out" 'event and dst == "/nobody/there" and err == "ENOENT" and action == "connect"' 1
+}
+
+@test "failures by errno: nobody listens, no route; what was tried is said" {
+	local out=$BATS_TEST_TMPDIR/rows a
+	net_up a
+	ip -n "$(ns a)" route add blackhole 192.0.2.0/24
+	collector_start "$out" cnetpeer -j -x -c "$(ctr_id a)" -i 200ms
+	ctr_run a --netns "$(netns a)" sh -c "net call tcp 10.213.$N.2 81 13 1 1; net call tcp 192.0.2.7 443 5 1 1; net call tcp ::1 82 3 1 1; net call tcp 198.51.100.1 83 2 1 1"
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" 'port == 81 and dst == "10.213.'$N'.2" and (.["network.failures_by"] | test("^ECONNREFUSED:[0-9]+$"))' network.failures 13
+	assert_sum "$out" 'port == 82 and dst == "::1" and err == "ECONNREFUSED"' network.failures 3
+	assert_sum "$out" 'port == 443 and dst == "192.0.2.7" and err == "EINVAL"' network.failures 5
+	assert_sum "$out" 'port == 83 and dst == "198.51.100.1" and err == "ENETUNREACH"' network.failures 2
+	assert_rows "$out" 'event and .["network.failures"] == 0' 0
+	assert_rows "$out" 'event and action == "connect" and err != null' 4
+}
+
+@test "DNS questions by every way to send them" {
+	local out=$BATS_TEST_TMPDIR/rows a how
+	net_up a
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -i 200ms
+	ctr_run a --netns "$(netns a)" sh -c 'for how in sendto send write sendmsg sendmmsg; do net ask 10.213.'$N'.77 $how.Example.com 28 $how; done; net ask 10.213.'$N'.77 a.b.example.org 16 sendto'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	a=$(ctr_id a)
+	for how in sendto send write sendmsg sendmmsg; do
+		[ $how != write ] || unix_lengths || continue
+		assert_rows "$out" "event and action == \"query\" and .[\"dns.question.name\"] == \"$how.example.com\" and .[\"dns.question.type\"] == \"AAAA\"
+			and dst == \"10.213.$N.77\" and port == 53 and via == \"udp\" and from == \"$a\" and .[\"network.peer\"] == \"query AAAA example.com\"" 1
+	done
+	assert_rows "$out" 'event and action == "query" and .["dns.question.name"] == "a.b.example.org" and .["dns.question.type"] == "TXT"' 1
+}
+
+@test "loopback of one namespace: itself; of a namespace that two containers share: who waits there" {
+	local out=$BATS_TEST_TMPDIR/rows a b c
+	net_up a
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -c "$(ctr_id c)" -i 200ms
+	ctr_run c --netns "$(netns a)" sh -c 'net serve tcp 127.0.0.1 70 3 10 20 & until net call tcp 127.0.0.1 70 1 10 20 >/dev/null; do :; done; net call tcp 127.0.0.1 70 2 10 20; wait'
+	a=$(ctr_id a) b=$(ctr_id b) c=$(ctr_id c)
+	ctr_start b --netns "$(netns a)" net serve tcp 0.0.0.0 71 7 10 20
+	wait_for listening b
+	ctr_run a --netns "$(netns a)" net call tcp 127.0.0.1 71 7 10 20
+	wait_for served b
+	collector_stop "$out"
+	assert_rows "$out" "event and port == 70 and dir == \"outbound\" and .[\"network.failures\"] == 0 and (from != \"$c\" or to != \"$c\")" 0
+	assert_sum "$out" 'port == 70 and dir == "inbound"' event.count 3
+	assert_rows "$out" "event and port == 71 and ctr == \"$a\" and (from != \"$a\" or to != \"$b\")" 0
+	assert_rows "$out" "event and port == 71 and ctr == \"$b\" and dir == \"inbound\" and to != \"$b\"" 0
+	assert_sum "$out" "port == 71 and ctr == \"$a\"" event.count 7
+	assert_sum "$out" "port == 71 and ctr == \"$b\" and dir == \"inbound\"" source.bytes 70
+}
+
+@test "what is there before the tool: listeners are shown, open connections counted from now on" {
+	local out=$BATS_TEST_TMPDIR/rows a b
+	net_up a b
+	a=$(ctr_id a) b=$(ctr_id b)
+	ctr_start b --netns "$(netns b)" net serve tcp "10.213.$N.3" 80 1 1009 100003
+	wait_for listening b
+	ctr_start a --netns "$(netns a)" sh -c "mkfifo /tmp/go; { echo; cat /tmp/go; } | nc 10.213.$N.3 80 | wc -c; echo done"
+	wait_for established
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	assert_rows "$out" "event and action == \"listen\" and ctr == \"$b\" and port == 80" 1
+	head -c 1008 /dev/zero >"/proc/$(ctr_pid a)/root/tmp/go"
+	wait_for served b
+	wait_for has_rows "$out" "action == \"close\" and ctr == \"$b\" and dir == \"inbound\""
+	collector_stop "$out"
+	assert_rows "$out" 'event and (action == "connect" or action == "accept")' 0
+	assert_sum "$out" "ctr == \"$a\" and dir == \"outbound\"" source.bytes 1008
+	assert_sum "$out" "ctr == \"$a\" and dir == \"outbound\"" destination.bytes 100003
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\"" source.bytes 1008
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\"" destination.bytes 100003
+	assert_rows "$out" "event and dir == \"outbound\" and (from != \"$a\" or to != \"$b\" or port != 80)" 0
+}
+
+@test "a flood of ever new peers is bounded and counted, and hides no other container's connect" {
+	local out=$BATS_TEST_TMPDIR/rows a b
+	a=$(ctr_id a) b=$(ctr_id b)
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	ctr_start a net flood 200003
+	ctr_start b net call tcp 127.0.0.1 4444 1 1 1
+	wait_for served b
+	WAIT=60 wait_for served a
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_rows "$out" "event and ctr == \"$b\" and port == 4444 and err == \"ECONNREFUSED\" and count == 1" 1
+	assert_sum "$out" "ctr == \"$a\"" event.count 200003
+	assert_sum "$out" "ctr == \"$a\"" network.failures 200003
+	has_rows "$out" "ctr == \"$a\" and dst == \"other\""
+	[ "$(count_rows "$out" "event and ctr == \"$a\" and action == \"connect\"")" -le 1100 ]
+}
+
+@test "--matrix: who talked to whom, as a table and as a picture" {
+	local out=$BATS_TEST_TMPDIR/table a b
+	net_up a b
+	a=$(ctr_id a) b=$(ctr_id b)
+	ctr_start b --netns "$(netns b)" net serve tcp "10.213.$N.3" 80 7 1009 100003
+	wait_for listening b
+	collector_start "$BATS_TEST_TMPDIR/rows" cnetpeer -j -c "$a" -c "$b" "--matrix=$BATS_TEST_TMPDIR/m.svg"
+	ctr_run a --netns "$(netns a)" net call tcp "10.213.$N.3" 80 7 1009 100003
+	wait_for served b
+	collector_stop "$BATS_TEST_TMPDIR/rows"
+	grep -E "^$a +$b +tcp +80 +7 +0 +7063 +700021$" "$BATS_TEST_TMPDIR/rows.err"
+	if command -v gnuplot; then
+		grep -q '</svg>' "$BATS_TEST_TMPDIR/m.svg"
+		grep -q "$a" "$BATS_TEST_TMPDIR/m.svg"
+	fi
+	run -64 cnetpeer --matrix=x.pdf
 }
