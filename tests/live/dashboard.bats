@@ -103,7 +103,7 @@ stack_up() {
 	[ $n -ge 25 ]
 	! grep -q '\$' "$d/queries"
 	# what the exporter shows of the container is what the collector told
-	[[ "$(ask "cbtools_resource_memory_usage_bytes{container=\"$id\"}")" == *"runtime=\"runc\""* ]]
+	[[ "$(ask "cbtools_resource_memory_anon_bytes{container=\"$id\"}")" == *"runtime=\"runc\""* ]]
 	wait_for ask 'ALERTS{alertname="ContainerBehavesUnusually",alertstate="firing",container="web"}' >"$d/said"
 	# a variable of the dashboard that nothing defines would select nothing
 	[ "$(jq -r '[.. | .expr? // empty | scan("\\$([a-z]+)")] | unique | .[][0]' "$dash" | sort | tr '\n' ' ')" = "container instance " ]

@@ -79,7 +79,7 @@ lacks() {
 	done
 	prom=$BATS_TEST_TMPDIR/cresource.prom
 	grep -q "^cbtools_resource_cpu_time_seconds_total{container=\"$id\"" "$prom"
-	grep -q "^cbtools_resource_memory_usage_bytes{container=\"$id\"" "$prom"
+	grep -q "^cbtools_resource_memory_anon_bytes{container=\"$id\"" "$prom"
 	# not three seconds of CPU in three seconds of sleeping, nor nanoseconds
 	awk -v c="container=\"$id\"" '/^cbtools_resource_cpu_time_seconds_total/ && index($0, c) {exit !($NF > 0 && $NF < 4)}' "$prom"
 }
