@@ -366,10 +366,13 @@ static __always_inline void devices6(struct net_device *d, struct flow_addr *a)
 	}
 }
 
-/* A container's life may be over before user space can look: its addresses are taken down at its first contact. */
-static __noinline int devices(struct sock *sk, __u64 cont)
+/*
+ * A container's life may be over before user space can look: its addresses are taken down at its first contact.
+ * Not static: a verifier then looks at it once and not at every way it is come to.
+ */
+__noinline int peer_devices(__u64 of, __u64 cont)
 {
-	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	struct net *net = (struct net *)of;
 	struct list_head *l = BPF_CORE_READ(net, dev_base_head.next);
 	struct flow_addr a = { .netns = BPF_CORE_READ(net, ns.inum), .cont = cont };
 
@@ -394,7 +397,7 @@ static __always_inline bool netns_shared(struct cb_state *s, struct sock *sk, __
 	has = bpf_map_lookup_elem(&flow_netns, &netns);
 	if (!has) {
 		bpf_map_update_elem(&flow_netns, &netns, &cont, BPF_NOEXIST);
-		devices(sk, cont);
+		peer_devices((__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net), cont);
 		return false;
 	}
 	if (*has != cont && *has != FLOW_SHARED) {
@@ -402,7 +405,7 @@ static __always_inline bool netns_shared(struct cb_state *s, struct sock *sk, __
 		__u64 first = *has;
 
 		*has = bpf_map_lookup_elem(&cb_conts, &first) ? FLOW_SHARED : cont;
-		devices(sk, cont);
+		peer_devices((__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net), cont);
 	}
 	return *has == FLOW_SHARED;
 }
