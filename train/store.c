@@ -444,6 +444,7 @@ static void load_rates(struct db *d, struct cb_model *m)
 						    sqlite3_column_double(s, 12), sqlite3_column_double(s, 13),
 						    sqlite3_column_double(s, 14), sqlite3_column_int64(s, 15),
 						    sqlite3_column_int64(s, 16),  0 };
+		r->t[span].scored &= r->floor > 0 && r->t[span].scale > 0;
 	}
 	sqlite3_finalize(s);
 }

@@ -57,7 +57,7 @@ static int files(const char *folder)
 static void learn(struct cb_model *m, unsigned n)
 {
 	struct cb_subject *s = cb_model_subject(m, "sha256:1", "web");
-	int set = cb_model_field(m, "acme.door", "door", CB_SET);
+	int set = cb_model_field(m, "acme.door", "door", CB_SET), rate = cb_model_field(m, "acme.door", "opened", CB_RATE);
 	struct cb_program *p = cb_subject_program(s, "/bin/x");
 	struct cb_top top = { .sum = 20 * 16 * n, .fold = 3, .before = 1, .len = 21, .sym = { 1, 2, 1 } };
 	unsigned a = cb_model_symbol(m, "read", 4), b = cb_model_symbol(m, "write", 5);
@@ -73,6 +73,7 @@ static void learn(struct cb_model *m, unsigned n)
 	p->calls += n;
 	p->units++;
 	cb_items_see(&cb_subject_set(s, set)->level[1], "north", 5, n, 0, 0, false, 77);
+	cb_maxima_put(&cb_set_rate(cb_subject_set(s, rate), "/bin/x")->span[1], n);
 	cb_heldout_put(&p->held[0], &top, 20);
 	cb_model_thresholds(m);
 }
@@ -106,6 +107,9 @@ static void check(const struct cb_model *m, unsigned n, unsigned units)
 	assert_true(id >= 0);
 	assert_int_equal(s->set[0]->level[1].item[id].n, n);
 	assert_int_equal(s->set[0]->level[1].item[id].units, units);
+	assert_int_equal(cb_set_find_rate(s->set[1], "/bin/x")->span[1].blocks, units);
+	assert_int_equal(cb_set_find_rate(s->set[1], "/bin/x")->span[1].ntop, units);
+	assert_null(cb_set_find_rate(s->set[1], ""));
 }
 
 static void test_saved_comes_back_and_adds(void **state)
@@ -232,6 +236,9 @@ static void test_hostile_file(void **state)
 			 "UPDATE heldout SET hist = 'short';"
 			 "UPDATE threshold SET level = 4711, scale = 0;"
 			 "INSERT INTO heldout_top VALUES (1, 0, 5, 1, 1, 1, zeroblob(100000)), (1, 7, 5, 1, 1, 1, 'x');"
+			 "UPDATE rate SET floor = -1, scale = 0, scored = 1, blocks = -5, top = zeroblob(7);"
+			 "INSERT INTO rate VALUES (1, 2, 'y', 9, 1, 1, 1, 1, 'x', 'x', 1, 1, 1, 1, 1, 1, 1),"
+			 "(1, 2, 'z', 1, 1, 1, 1, 1, zeroblob(1000), zeroblob(1024), 1, 1, 1, 1, 1, 1, 1);"
 			 "UPDATE meta SET value = '4000000000' WHERE key = 'order'");
 	assert_int_equal(cb_model_load(&m, p->path, true, &e), 0);
 	cb_model_thresholds(m);
@@ -239,6 +246,30 @@ static void test_hostile_file(void **state)
 	assert_int_equal(cb_model_load(&m, p->path, false, &e), 0);
 	assert_true(m->order <= CB_ORDER);
 	cb_model_free(m);
+}
+
+/* As version 1 wrote it: no rates, and other values of files. It is read, and saved as it is now. */
+static void test_older_version(void **state)
+{
+	struct place *p = *state;
+	struct cb_model *m = cb_model_new();
+	struct cb_err e = { 0 };
+	int file = cb_model_field(m, "cbtools.file", "file.path", CB_SET), i;
+
+	learn(m, 3);
+	cb_items_see(&cb_subject_set(m->subject[0], file)->level[1], "/etc/x", 6, 1, 0, 0, false, 77);
+	assert_int_equal(cb_model_save(m, p->path, NULL, NULL, 0, &e), 0);
+	cb_model_free(m);
+	run_sql(p->path, "DROP TABLE rate; PRAGMA user_version = 1");
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(cb_model_load(&m, p->path, false, &e), 0);
+		assert_non_null(cb_subject_find(m->subject[0], "/bin/x"));
+		assert_true(!m->subject[0]->set[file] || !m->subject[0]->set[file]->level[1].map.n);
+		assert_true(!m->subject[0]->set[file] || !m->subject[0]->set[file]->t.scored);
+		if (!i)
+			assert_int_equal(cb_model_save(m, p->path, p->path, NULL, 0, &e), 0);
+		cb_model_free(m);
+	}
 }
 
 static void test_failed_save_leaves_the_old(void **state)
@@ -322,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_allow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_older_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_save_leaves_the_old, setup, teardown),
 		cmocka_unit_test(test_thresholds),
 	};
