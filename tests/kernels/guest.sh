@@ -78,4 +78,30 @@ if start seq.json ctop-syscalls -S -j; then
 			"\(.["process.thread.id"]) \(.["syscall.sequence"] | [scan("(?<![a-z_])getppid(?![a-z_0-9])")] | length)"' \
 			seq.json | awk '$2 {n[$1] += $2} END {for (t in n) print n[t]}')"
 fi
+
+sum() { # FIELD FILTER: over the rows of peer.json
+	jq "$names"'def dir: .["network.direction"]; def via: .["network.transport"]; select(event and ctr == "guest-net" and '"$2"') |
+		.["'$1'"] // 0' peer.json | awk '{n += $1} END {print n + 0}'
+}
+
+if start peer.json cnetpeer -j -i 500ms; then
+	run_ctr guest-net sh -c 'ready() { until grep -q ready /tmp/s 2>/dev/null; do :; done; rm /tmp/s; }
+		net serve tcp 127.0.0.1 80 7 1009 100003 >/tmp/s & ready; net call tcp 127.0.0.1 80 7 1009 100003; wait
+		net call tcp 127.0.0.1 81 3 1 1
+		net serve udp 127.0.0.1 90 5 10 20 >/tmp/s & ready; net call udp 127.0.0.1 90 5 10 20; wait
+		net serve unix /tmp/u 0 3 10 20 >/tmp/s & ready; net call unix /tmp/u 0 3 10 20; wait
+		net ask 127.0.0.1 www.example.com 1 sendto' >/dev/null
+	stop peer.json
+	check "TCP contacts, and bytes each way" "7 7 7063 700021" "$(sum event.count 'via == "tcp" and dir == "outbound" and .["destination.port"] == 80'
+		) $(sum event.count 'via == "tcp" and dir == "inbound"') $(sum source.bytes 'via == "tcp" and dir == "inbound"'
+		) $(sum destination.bytes 'via == "tcp" and dir == "outbound"')"
+	check "refused" 3 "$(sum network.failures '.["destination.port"] == 81 and (.["network.failures_by"] | startswith("ECONNREFUSED"))')"
+	check "UDP datagrams, and bytes each way" "5 5 50 100" "$(sum event.count 'via == "udp" and dir == "outbound" and .["destination.port"] == 90'
+		) $(sum event.count 'via == "udp" and dir == "inbound"') $(sum source.bytes 'via == "udp" and dir == "inbound"'
+		) $(sum destination.bytes 'via == "udp" and dir == "outbound"')"
+	check "unix contacts" "3 3" "$(sum event.count 'via == "unix" and dir == "outbound"') $(sum event.count 'via == "unix" and dir == "inbound"')"
+	check "both ends named" 0 "$(jq -c "$names"'select(event and .["network.failures"] == 0 and .["destination.port"] != 53 and action != "listen" and
+		.["network.direction"] != "listening" and (.["source.container.name"] != "guest-net" or .["destination.container.name"] != "guest-net"))' peer.json | wc -l)"
+	check "question" '"www.example.com"' "$(jq "$names"'select(event and action == "query") | .["dns.question.name"]' peer.json)"
+fi
 exit $bad

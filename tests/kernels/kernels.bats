@@ -13,7 +13,7 @@ setup_file() {
 		>"$BATS_FILE_TMPDIR/ctr/config.new"
 	mv "$BATS_FILE_TMPDIR/ctr/config.new" "$BATS_FILE_TMPDIR/ctr/config.json"
 	"$CB_TOP/scripts/kernels/mkinitrd" "$BATS_FILE_TMPDIR/initrd" "$(command -v runc)=/usr/sbin/runc" \
-		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$BATS_FILE_TMPDIR/ctr=/ctr"
+		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$BATS_FILE_TMPDIR/ctr=/ctr"
 }
 
 guest() {
