@@ -219,7 +219,8 @@ int cb_run_conts(struct cb_run *run, int (*fn)(struct cb_cont *, void *), void *
 const char *cb_run_exe(struct cb_run *run, const struct cb_head *head);	      /* its program's path, "" if unknown */
 void cb_run_filtered(struct cb_run *run, uint64_t n); /* n records or calls were wanted by nobody */
 void cb_run_made(struct cb_run *run, uint64_t n);     /* n rows that are no record of the kernel's: seen as well */
-void cb_run_peeked(struct cb_run *run, uint64_t n);   /* n of this peek: seen, but not yet counted by the kernel */
+/* n more (or fewer) are known from peeks alone: seen, but not yet counted by the kernel. */
+void cb_run_peeked(struct cb_run *run, int64_t n);
 /* Makes a row of a record: fills the common part from its head, filters, writes. 0 or -errno. */
 int cb_emit(struct cb_run *run, const void *rec, size_t len, const char *action);
 /* The same for a row over [start, end) in boot time that stands for count things, after a loss of lost. */

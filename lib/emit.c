@@ -126,7 +126,7 @@ void cb_run_made(struct cb_run *run, uint64_t n)
 	run->made += n;
 }
 
-void cb_run_peeked(struct cb_run *run, uint64_t n)
+void cb_run_peeked(struct cb_run *run, int64_t n)
 {
 	run->residual += n;
 }

@@ -207,7 +207,6 @@ static int pass(struct cb_run *run, int fd)
 		err = each_task_record(run, false);
 	while (!err && (err = cb_probe_drain(run)) > 0)
 		err = cb_output_flush(run);
-	run->residual = 0;
 	return err ? err : each_task_record(run, true);
 }
 

@@ -24,12 +24,14 @@ CB_SKEL(syscalls)
 /* A stream of numbered calls: a thread since its start or its last exec. */
 struct stream_key {
 	uint64_t thread_ns;
+	uint64_t exec_id;
 	uint64_t tid;
 };
 
 struct stream {
 	struct stream_key key;
 	uint64_t next; /* number of the call that comes next */
+	uint64_t flushed; /* the same of what was sent, not peeked at */
 	UT_hash_handle hh;
 };
 
@@ -71,7 +73,7 @@ struct top {
 
 static struct stream *stream_get(struct top *t, const struct cb_chunk *c)
 {
-	struct stream_key key = { c->thread_ns, c->h.tid };
+	struct stream_key key = { c->thread_ns, c->h.exec_id, c->h.tid };
 	struct stream *s;
 
 	HASH_FIND(hh, t->stream, &key, sizeof(key), s);
@@ -194,6 +196,25 @@ static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk 
 	return 0;
 }
 
+/*
+ * Calls known from peeks alone, until the chunk that holds them is sent (or lost, which the kernel counts too). A
+ * thread that ends after the probes went takes its last chunk with it.
+ */
+static void count_peeked(struct cb_run *run, struct top *t, struct stream *s, const struct cb_chunk *c, bool peek)
+{
+	uint64_t end = c->first + c->n, next = s->next > c->first ? s->next : c->first;
+
+	if (peek) {
+		if (end > next)
+			cb_run_peeked(run, end - next);
+		return;
+	}
+	if (s->next > s->flushed)
+		cb_run_peeked(run, -(int64_t)(s->next - s->flushed));
+	s->flushed = end;
+	t->lost += c->h.lost;
+}
+
 static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 {
 	struct top *t = cb_run_data(run);
@@ -209,10 +230,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	s = stream_get(t, c);
 	if (c->first < s->next) /* known from a peek */
 		from = s->next - c->first;
-	if (peek)
-		cb_run_peeked(run, c->n);
-	else
-		t->lost += c->h.lost;
+	count_peeked(run, t, s, c, peek);
 	if (from < c->n) {
 		s->next = c->first + c->n;
 		err = t->mode == CHUNK_SEQUENCES ? take_sequence(run, t, c, from) : take_counts(run, t, c, from);
