@@ -379,7 +379,7 @@ static int parse(struct cb_run *run, int key, char *arg)
 static const struct cb_tool ccontact = {
 	.name = "ccontact",
 	.doc = "Shows what containers do to each other's processes, memory, namespaces and files, and to the host's.",
-	.examples = "ccontact                     contacts as they begin, what is repeated every 5 s\n"
+	.examples = "ccontact                     contacts as they begin, repeated ones every 5 s\n"
 		    "ccontact -c web -j           from and to one container, as JSON Lines\n"
 		    "ccontact -x                  what was refused\n"
 		    "ccontact --inside -d 10      ten seconds, also inside of containers\n",

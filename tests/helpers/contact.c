@@ -144,7 +144,7 @@ static int do_mntns(pid_t pid, int i)
 
 static int do_root(pid_t pid, int i)
 {
-	return open_of(pid, "root/bin/contact", O_RDONLY);
+	return open_of(pid, "root/etc/passwd", O_RDONLY);
 }
 
 static int do_mem(pid_t pid, int i)
