@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "reader.h"
 #include "summary.h"
 
 struct verb_args {
 	const char *model;
 	struct cb_allow allow;
 	const char *reason;
+	const char *alarm, *alarms; /* number, and the file it is in */
 };
 
 /* One row a verb; a verb has its own options, checked before it runs. */
@@ -19,7 +21,7 @@ struct verb {
 	int (*run)(struct verb_args *a, struct cb_err *e);
 };
 
-enum { KEY_REASON = 0x100, KEY_EXPIRES, KEY_DUMP };
+enum { KEY_REASON = 0x100, KEY_EXPIRES, KEY_ALARM, KEY_DUMP };
 
 static int show(struct verb_args *a, struct cb_err *e)
 {
@@ -40,24 +42,108 @@ static int show(struct verb_args *a, struct cb_err *e)
 	return 0;
 }
 
+/* A text of the alarm, to stay. */
+static const char *text_of(struct cb_names *names, const struct cb_row *row, const char *column)
+{
+	const char *s = cb_row_get(row, cb_names_id(names, column));
+
+	return s ? s : "";
+}
+
+/* What is to be allowed, from a row of cdetect. The texts are copies, which end with the program. */
+static int read_alarm(struct verb_args *a, struct cb_err *e)
+{
+	struct cb_names *names = cb_names_new();
+	struct cb_reader *r = NULL;
+	struct cb_row row;
+	bool found = false;
+	int err = cb_reader_open(&r, names, a->alarms, e);
+
+	while (!err && !found && (err = cb_reader_next(r, &row, e)) == 1) {
+		err = 0;
+		if (strcmp(text_of(names, &row, "event.dataset"), "cbtools.alarm") ||
+		    strcmp(text_of(names, &row, "alarm.id"), a->alarm) || !*text_of(names, &row, "alarm.field"))
+			continue;
+		a->allow.subject = cb_xstrdup(text_of(names, &row, "alarm.subject"));
+		a->allow.program = cb_xstrdup(text_of(names, &row, "alarm.program"));
+		a->allow.field = cb_xstrdup(text_of(names, &row, "alarm.field"));
+		a->allow.value = cb_xstrdup(text_of(names, &row, "alarm.value"));
+		found = true;
+	}
+	if (!err && !found)
+		err = cb_fail(e, -ENOENT, "%s: expected an alarm %s, got none", a->alarms, a->alarm);
+	cb_reader_free(r);
+	cb_names_free(names);
+	return err;
+}
+
 static int allow(struct verb_args *a, struct cb_err *e)
 {
 	struct cb_model *m = NULL;
-	int err = cb_model_load(&m, a->model, true, e);
+	int err = a->alarm ? read_alarm(a, e) : 0;
 
+	if (!err)
+		err = cb_model_load(&m, a->model, true, e);
 	if (!err && *a->allow.subject && !cb_model_find(m, a->allow.subject))
 		err = cb_fail(e, -EINVAL, "%s: expected a subject of the model, got \"%s\"", a->model, a->allow.subject);
 	cb_model_free(m);
 	return err ? err : cb_model_add_allow(a->model, &a->allow, a->reason, e);
 }
 
+/* What judges nothing yet, a line each. */
+static void not_ready(struct cb_buf *b, const struct cb_model *m, const struct cb_subject *s)
+{
+	size_t i, k;
+	bool judged;
+
+	for (i = 0; i < s->prog.n; i++)
+		if (s->program[i]->state == CB_LEARNING)
+			cb_buf_printf(b, "%s: %s: still learning, %u units, %.4f of its calls are new\n", s->name,
+				      s->prog.key[i], s->program[i]->units, s->program[i]->mass);
+	for (i = 0; i < s->nset; i++) {
+		if (!s->set[i] || m->field[i].kind == CB_FIELD_CALLS)
+			continue;
+		judged = s->set[i]->t.scored;
+		for (k = 0; k < s->set[i]->rates.n; k++)
+			judged |= s->set[i]->rate[k]->t[0].scored;
+		if (!judged)
+			cb_buf_printf(b, "%s: %s: not judged, there is too little or too much that is new\n", s->name,
+				      m->field[i].name);
+	}
+}
+
+static int check(struct verb_args *a, struct cb_err *e)
+{
+	struct cb_model *m = NULL;
+	struct cb_buf b = { 0 };
+	size_t i;
+	int err = cb_model_check(a->model, e);
+
+	if (!err)
+		err = cb_model_load(&m, a->model, false, e);
+	for (i = 0; !err && i < m->subj.n; i++) {
+		not_ready(&b, m, m->subject[i]);
+		if (m->subject[i]->days > 0 && cb_promise(m->subject[i]) > m->budget * 1.0001)
+			cb_buf_printf(&b, "%s: promises %.3g false alarms a container-day, the budget is %.3g: more history is needed\n",
+				      m->subject[i]->name, cb_promise(m->subject[i]), m->budget);
+	}
+	if (b.len)
+		fputs(b.s, stdout);
+	cb_buf_free(&b);
+	cb_model_free(m);
+	return err;
+}
+
 static const struct verb verbs[] = {
+	{ "check", "is the file whole; what is not ready, and why", "", check },
 	{ "show", "what was learned, and what it can promise", "", show },
-	{ "allow", "makes an alarm normal: cdetect prints the command with each", "spfvre", allow },
+	{ "allow", "makes an alarm normal: cdetect prints the command with each", "spfvrea", allow },
 };
 
 #define EXAMPLES \
 	"cmodel show web.db\n" \
+	"cmodel check web.db\n" \
+	"cmodel allow web.db --alarm=3 alarms.jsonl\n" \
 	"cmodel allow web.db -s web -f process.executable.path -v /usr/bin/backup --reason 'new job'\n"
 
 static const struct argp_option options[] = {
@@ -67,6 +153,7 @@ static const struct argp_option options[] = {
 	{ "value", 'v', "TEXT", 0, "allow: the value (alarm.value); else all", 0 },
 	{ "reason", KEY_REASON, "TEXT", 0, "allow: why, kept in the model", 0 },
 	{ "expires", KEY_EXPIRES, "DATE", 0, "allow: until the begin of this day, as 2027-01-31", 0 },
+	{ "alarm", KEY_ALARM, "N", 0, "allow: what alarm N (alarm.id) of ALARMS was about; - (default) is stdin", 0 },
 	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
@@ -100,7 +187,9 @@ static void positional(struct command *c, char *arg, struct argp_state *state)
 
 	if (state->arg_num == 1)
 		c->a.model = arg;
-	if (state->arg_num > 1)
+	if (state->arg_num == 2)
+		c->a.alarms = arg;
+	if (state->arg_num > 2)
 		argp_error(state, "one argument too many: \"%s\"", arg);
 	if (state->arg_num)
 		return;
@@ -108,7 +197,7 @@ static void positional(struct command *c, char *arg, struct argp_state *state)
 		if (!strcmp(verbs[i].name, arg))
 			c->verb = &verbs[i];
 	if (!c->verb)
-		argp_error(state, "expected show or allow, got \"%s\"", arg);
+		argp_error(state, "expected show, check or allow, got \"%s\"", arg);
 }
 
 static void finish(struct command *c, struct argp_state *state)
@@ -120,8 +209,14 @@ static void finish(struct command *c, struct argp_state *state)
 	for (i = 0; i < c->nused; i++)
 		if (!strchr(c->verb->options, c->used[i]))
 			argp_error(state, "%s takes no such option", c->verb->name);
-	if (strchr(c->verb->options, 'f') && !*c->a.allow.field)
-		argp_error(state, "expected --field=FIELD");
+	if (c->a.alarms && !c->a.alarm)
+		argp_error(state, "one argument too many: \"%s\"", c->a.alarms);
+	if (c->a.alarm && strpbrk(c->used, "spfv"))
+		argp_error(state, "--alarm says all that -s, -p, -f and -v do");
+	if (!c->a.alarms)
+		c->a.alarms = "-";
+	if (strchr(c->verb->options, 'f') && !*c->a.allow.field && !c->a.alarm)
+		argp_error(state, "expected --field=FIELD or --alarm=N");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -135,6 +230,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'v': c->a.allow.value = arg; use(c, 'v'); break;
 	case KEY_REASON: c->a.reason = arg; use(c, 'r'); break;
 	case KEY_EXPIRES: c->a.allow.expires = parse_day(state, arg); use(c, 'e'); break;
+	case KEY_ALARM: c->a.alarm = arg; use(c, 'a'); break;
 	case KEY_DUMP:
 		cb_man_program(options, NULL, EXAMPLES, stdout);
 		exit(0);
@@ -147,9 +243,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "VERB MODEL", "Looks after a model that ctrain made.\v"
+	static const struct argp argp = { options, parse, "VERB MODEL [ALARMS]", "Looks after a model that ctrain made.\v"
 		"Verbs:\n"
 		"  show    what was learned, and what it can promise\n"
+		"  check   is the file whole; what is not ready, and why\n"
 		"  allow   makes an alarm normal: cdetect prints the command with each alarm\n\n"
 		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
 	struct command c = { .a = { .allow = { "", "", "", "", 0, true }, .reason = "" } };

@@ -165,5 +165,6 @@ int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb
 int cb_model_save(struct cb_model *m, const char *path, const char *base, const struct cb_source *source, size_t n,
 		  struct cb_err *e);
 int cb_model_has_source(const char *path, const char *hash, bool *ret, struct cb_err *e);
+int cb_model_check(const char *path, struct cb_err *e); /* -EIO: the file is damaged */
 int cb_model_add_allow(const char *path, const struct cb_allow *a, const char *reason, struct cb_err *e);
 #endif

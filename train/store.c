@@ -531,6 +531,21 @@ int cb_model_has_source(const char *path, const char *hash, bool *ret, struct cb
 	return d.err;
 }
 
+int cb_model_check(const char *path, struct cb_err *e)
+{
+	sqlite3_stmt *s;
+	struct db d;
+
+	if (open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
+		s = db_prepare(&d, "PRAGMA integrity_check(1)");
+		if (db_step(&d, s) && strcmp(column(s, 0), "ok"))
+			d.err = cb_fail(e, -EIO, "%s: the model is damaged: %s", path, column(s, 0));
+		sqlite3_finalize(s);
+	}
+	db_close(&d);
+	return d.err;
+}
+
 /* ---- save ---- */
 
 static void save_names(struct db *d, const struct cb_model *m)

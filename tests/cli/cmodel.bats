@@ -36,3 +36,36 @@ setup() {
 		run -64 cmodel $bad
 	done
 }
+
+@test "allow takes an alarm by its number" {
+	python3 tests/helpers/stream.py --seed 3 --from 2000 --attack shell memfd > "$T/c"
+	cdetect -m "$T/m.db" -q -j "$T/c" > "$T/alarms"
+	cmodel allow "$T/m.db" --alarm=2 "$T/alarms"
+	run -2 --separate-stderr cdetect -m "$T/m.db" -q --exit-code "$T/c"
+	[[ "$output" == */bin/sh* && "$output" != *memfd* ]]
+	cmodel allow "$T/m.db" --alarm=1 --reason=tested < "$T/alarms"
+	run -0 cdetect -m "$T/m.db" -q --exit-code "$T/c"
+	run -1 --separate-stderr cmodel allow "$T/m.db" --alarm=77 "$T/alarms"
+	[ "$stderr" = "cmodel: $T/alarms: expected an alarm 77, got none" ]
+	for bad in "--alarm=1 -f x" "-f x $T/alarms" "--alarm=1 a b"; do
+		run -64 cmodel allow "$T/m.db" $bad < /dev/null
+	done
+}
+
+@test "check tells what is missing, and of damage" {
+	run -0 cmodel check "$T/m.db"
+	[[ "$output" == *"srv: promises "*" false alarms a container-day, the budget is 1: more history is needed"* ]]
+	python3 tests/helpers/stream.py --seconds 20 > "$T/s.jsonl"
+	ctrain -q -m "$T/s.db" "$T/s.jsonl" > "$T/said"
+	run -0 cmodel check "$T/s.db"
+	[[ "$output" == *"srv: /usr/bin/job: still learning, 2 units"* ]]
+	python3 - "$T/m.db" <<-'EOF'
+	import sys
+	f = open(sys.argv[1], "r+b")
+	f.seek(4096 * 3)
+	f.write(b"\xff" * 4096 * 4)
+	EOF
+	run -1 --separate-stderr cmodel check "$T/m.db"
+	[[ "$stderr" == "cmodel: $T/m.db: "* ]]
+	[ "${#stderr_lines[@]}" = 1 ]
+}
