@@ -142,6 +142,14 @@ struct {
 	__type(value, struct flow_addr);
 } flow_addrs SEC(".maps");
 
+/* who accepted a connection from this end of a container: behind translated addresses the client cannot tell */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct flow_owner_key);
+	__type(value, __u64);
+} flow_accepted SEC(".maps");
+
 /* namespace and port of those who listen: which side of a connection found at the start began it */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -796,6 +804,17 @@ static __always_inline void tcp_known(struct sock *sk, struct flow *f, struct fl
 		tcp_close(sk, fs);
 }
 
+static __always_inline void accepted_from(struct cb_state *s, struct flow_room *r)
+{
+	struct flow_owner_key k;
+	__u64 cont = s->h.cont;
+
+	if (!bpf_map_lookup_elem(&flow_addrs, r->key.addr))
+		return;
+	owner_key(&k, r->key.addr, r->key.netns, r->flow.rport, FLOW_TCP);
+	bpf_map_update_elem(&flow_accepted, &k, &cont, BPF_ANY);
+}
+
 static __noinline int tcp_accepted(struct cb_state *s, struct sock *sk)
 {
 	struct flow_sock fs = { .proto = FLOW_TCP, .dir = FLOW_IN };
@@ -805,6 +824,7 @@ static __noinline int tcp_accepted(struct cb_state *s, struct sock *sk)
 	if (!r)
 		return 0;
 	ends(sk, r, true);
+	accepted_from(s, r);
 	find_peer(s, sk, r);
 	f = flow_get(s, r, &fs.flow);
 	if (!f) {

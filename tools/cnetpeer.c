@@ -320,6 +320,19 @@ static void learn(struct top *t, const struct flow *f)
 	cb_netmap_learn(t->net, k->dir == FLOW_LISTEN ? k->addr : f->laddr, k->netns, k->cont);
 }
 
+/* Behind translated addresses: who accepted what came from our end. */
+static uint64_t answered_by(struct top *t, const struct flow *f)
+{
+	struct flow_owner_key k = { .port = f->lport, .proto = FLOW_TCP };
+	uint64_t cont = 0;
+
+	if (f->key.dir != FLOW_OUT || f->key.proto != FLOW_TCP || !f->lport || cb_addr_any(f->laddr))
+		return 0;
+	memcpy(k.addr, f->laddr, sizeof(k.addr));
+	bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_accepted), &k, &cont);
+	return cont;
+}
+
 /* Container of the other side, 0 if it is none of this host's, or not known. */
 static uint64_t other_side(struct cb_run *run, const struct flow *f)
 {
@@ -341,7 +354,8 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 	if (recent(run, cont) || cb_addr_loopback(addr))
 		return cont;
 	scan_again(run, cb_addr_private(addr));
-	return cb_netmap_find(t->net, addr, netns, k->proto, port);
+	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
+	return cont ? cont : answered_by(t, f);
 }
 
 /* ---- flows to rows ---- */

@@ -290,3 +290,70 @@ both_named() {
 	fi
 	run -64 cnetpeer --matrix=x.pdf
 }
+
+@test "a connection that stays open: its bytes at each interval, the rest at its end" {
+	local out=$BATS_TEST_TMPDIR/rows a
+	net_up a b
+	a=$(ctr_id a)
+	ctr_start b --netns "$(netns b)" net serve tcp "10.213.$N.3" 80 1 1009 100003
+	wait_for listening b
+	collector_start "$out" cnetpeer -j -c "$a" -i 200ms
+	ctr_start a --netns "$(netns a)" net hold tcp "10.213.$N.3" 80 1009 100003
+	wait_for listening a
+	wait_for has_rows "$out" 'action == "total" and .["network.connections.open"] == 1 and .["source.bytes"] == 1009 and .["destination.bytes"] == 100003'
+	ctr_stop a
+	wait_for has_rows "$out" 'action == "close"'
+	collector_stop "$out"
+	assert_sum "$out" "true" source.bytes 1009
+	assert_sum "$out" "true" destination.bytes 100003
+	assert_rows "$out" 'event and action == "close" and .["network.connections.closed"] == 1 and .["network.connections.open"] == 0' 1
+	cnetpeer -r "$out" -j >"$BATS_TEST_TMPDIR/again"
+	cmp <(rows "$out" event) <(rows "$BATS_TEST_TMPDIR/again" event)
+}
+
+@test "through translated addresses: the server names the client, the client's totals name the server" {
+	local out=$BATS_TEST_TMPDIR/rows a b
+	require_tool iptables
+	net_up a b r
+	ip netns exec "$(ns r)" iptables -t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to "10.213.$N.3:80" || skip "no iptables that works here"
+	ip netns exec "$(ns r)" sysctl -qw net.ipv4.ip_forward=1
+	ip netns exec "$(ns r)" sysctl -qw net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+	# b answers through the router, too
+	ip -n "$(ns b)" route add "10.213.$N.2/32" via "10.213.$N.4"
+	a=$(ctr_id a) b=$(ctr_id b)
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	ctr_start b --netns "$(netns b)" net serve tcp 0.0.0.0 80 3 1009 100003
+	wait_for listening b
+	ctr_run a --netns "$(netns a)" net call tcp "10.213.$N.4" 8080 3 1009 100003
+	wait_for served b
+	collector_stop "$out"
+	assert_rows "$out" "event and ctr == \"$b\" and dir == \"inbound\" and (from != \"$a\" or src != \"10.213.$N.2\" or port != 80)" 0
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\"" event.count 3
+	assert_rows "$out" "event and ctr == \"$a\" and (dst != \"10.213.$N.4\" or port != 8080)" 0
+	assert_rows "$out" "event and ctr == \"$a\" and action == \"close\" and to == \"$b\"" 1
+	assert_sum "$out" "ctr == \"$a\"" destination.bytes $((3 * 100003))
+}
+
+@test "the host's network: two containers and -a are told apart by port; -p takes one process" {
+	local out=$BATS_TEST_TMPDIR/rows one=$BATS_TEST_TMPDIR/one a b
+	a=$(ctr_id a) b=$(ctr_id b)
+	port=$((20000 + $$ % 10000))
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	ctr_start b --host-net net serve tcp 127.0.0.1 $port 8 1009 10007
+	wait_for listening b
+	collector_start "$one" cnetpeer -j -a -p $$ -i 200ms
+	ctr_run a --host-net net call tcp 127.0.0.1 $port 7 1009 10007
+	# a process of the host, and the shell's own
+	exec 9<>/dev/tcp/127.0.0.1/$port
+	head -c 1009 /dev/zero >&9
+	wait_for served b
+	exec 9>&-
+	collector_stop "$one"
+	collector_stop "$out"
+	assert_sum "$out" "ctr == \"$a\" and from == \"$a\" and to == \"$b\" and port == $port" event.count 7
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and from == \"$a\"" event.count 7
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and from == null" event.count 1
+	assert_rows "$one" "event and (pid != $$ or to != \"$b\" or ctr != null)" 0
+	assert_sum "$one" "true" event.count 1
+	assert_sum "$one" "true" source.bytes 1009
+}

@@ -16,7 +16,7 @@
 #	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there
 #
 # Options of ctr_run and ctr_start: --cgroup PATH, --cap CAP_NAME, --annotation KEY=VALUE, --netns PATH,
-# --user UID, --host-pid, --cwd DIR, --env NAME=VALUE, --bind DIR:PLACE.
+# --user UID, --host-pid, --host-net, --cwd DIR, --env NAME=VALUE, --bind DIR:PLACE.
 # Containers have a root of busybox and of tests/helpers in /bin, read from an overlay when that can be mounted.
 
 CB_TOP=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
@@ -139,6 +139,7 @@ ctr_bundle() {
 		--bind) edit+="|.mounts+=[{type:\"bind\",options:[\"rbind\"],source:$(jq -n --arg v "${2%%:*}" '$v'),destination:$(
 				jq -n --arg v "${2#*:}" '$v')}]"
 			shift ;;
+		--host-net) edit+='|del(.linux.namespaces[]|select(.type=="network"))' ;;
 		--host-pid) edit+='|del(.linux.namespaces[]|select(.type=="pid"))' ;;
 		--) shift; break ;;
 		*) break ;;
