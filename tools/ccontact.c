@@ -172,7 +172,8 @@ static const uint32_t ns_types[] = { CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, C
 struct search {
 	uint32_t ns;
 	const char *file;
-	uint64_t found;
+	uint64_t skip; /* not this container */
+	uint64_t found, since;
 };
 
 static bool has_ns(const char *process, const char *file, uint32_t ns)
@@ -184,16 +185,24 @@ static bool has_ns(const char *process, const char *file, uint32_t ns)
 	return !stat(path, &st) && st.st_ino == ns;
 }
 
-static int has_this_ns(struct cb_cont *c, void *arg)
+static bool cont_has_ns(const struct cb_cont *c, const struct search *s)
 {
-	struct search *s = arg;
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%u", c->pid);
-	if (c->gone || !c->pid || !has_ns(pid, s->file, s->ns))
-		return 0;
-	s->found = c->key;
-	return 1;
+	return !c->gone && c->pid && has_ns(pid, s->file, s->ns);
+}
+
+/* Of several the oldest: others may have entered it. */
+static int look(struct cb_cont *c, void *arg)
+{
+	struct search *s = arg;
+
+	if (c->key != s->skip && (s->found == CONTACT_UNKNOWN || c->since < s->since) && cont_has_ns(c, s)) {
+		s->found = c->key;
+		s->since = c->since;
+	}
+	return 0;
 }
 
 /* The kernel half knows of mount and pid namespaces. What several containers share is the acting one's first. */
@@ -201,7 +210,7 @@ static uint64_t owner_of_ns(struct cb_run *run, const struct contact_note *n)
 {
 	struct contacts *t = cb_run_data(run);
 	const struct cb_cont *own = cb_run_cont(run, &n->h);
-	struct search s = { n->key.ns, NULL, CONTACT_UNKNOWN };
+	struct search s = { .ns = n->key.ns, .skip = n->key.from, .found = CONTACT_UNKNOWN };
 
 	for (size_t i = 0; i < sizeof(ns_types) / sizeof(ns_types[0]); i++)
 		if (ns_types[i] == n->key.num)
@@ -210,9 +219,10 @@ static uint64_t owner_of_ns(struct cb_run *run, const struct contact_note *n)
 		return CONTACT_UNKNOWN;
 	if (has_ns("self", s.file, s.ns))
 		return 0;
-	if (own && has_this_ns((struct cb_cont *)own, &s))
-		return s.found;
-	cb_run_conts(run, has_this_ns, &s);
+	/* by another process than the one that has just gone there */
+	if (own && own->pid != n->h.pid && cont_has_ns(own, &s))
+		return own->key;
+	cb_run_conts(run, look, &s);
 	return s.found;
 }
 

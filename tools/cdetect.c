@@ -14,9 +14,9 @@
 enum { KEY_CSV = 0x100, KEY_FIELDS, KEY_BUDGET, KEY_EXIT, KEY_STRICT, KEY_SCORES, KEY_SCHEMA, KEY_PROMETHEUS, KEY_DUMP };
 
 #define EXAMPLES \
-	"cdetect -m web.db rec/                                   a folder of recordings\n" \
+	"cdetect -m web.db rec/                                   recordings\n" \
 	"cdetect -m web.db <(cexecsnoop -j) <(ctop-syscalls -Sj)  live\n" \
-	"cdetect -m web.db --scores -j rec/                       how surprising each process was\n"
+	"cdetect -m web.db --scores -j rec/                       surprise by process\n"
 
 static const struct argp_option options[] = {
 	{ "model", 'm', "MODEL", 0, "what ctrain made", 0 },

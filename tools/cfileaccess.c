@@ -824,7 +824,7 @@ static const struct cb_tool cfileaccess = {
 	.name = "cfileaccess",
 	.doc = "Shows what containers do to files: a row for each file, program and operation in an interval.",
 	.examples = "cfileaccess                      what all containers do, each second\n"
-		    "cfileaccess -c web -i 10 -j      one container, every ten seconds, as JSON Lines\n"
+		    "cfileaccess -c web -i 10 -j      one container, each 10 s, as JSON Lines\n"
 		    "cfileaccess -x                   only what failed, and why\n"
 		    "cfileaccess --every --ops=unlink,rename   each removal and each renaming\n"
 		    "cfileaccess --top=bytes          a screen of the files most read and written\n"

@@ -144,7 +144,7 @@ static const struct verb verbs[] = {
 	"cmodel show web.db\n" \
 	"cmodel check web.db\n" \
 	"cmodel allow web.db --alarm=3 alarms.jsonl\n" \
-	"cmodel allow web.db -s web -f process.executable.path -v /usr/bin/backup --reason 'new job'\n"
+	"cmodel allow web.db -f process.executable.path -v /bin/backup --reason job\n"
 
 static const struct argp_option options[] = {
 	{ "subject", 's', "KEY", 0, "allow: whose baseline (alarm.subject); else all", 0 },

@@ -80,5 +80,5 @@ recording() {
 	CBTOOLS_LEARN=maybe run -1 --separate-stderr "$daily"
 	[[ "$stderr" == *'CBTOOLS_LEARN: expected quiet, always or never, got "maybe"' ]]
 	run -64 --separate-stderr "$daily" x
-	[[ "$stderr" == usage* ]]
+	[[ "$stderr" == "cbtools-daily: "* ]]
 }
