@@ -680,6 +680,12 @@ static uint64_t number(struct bpf_map *m, uint64_t key)
 	return n;
 }
 
+/* As in the probe: the host's share has key 1. */
+static uint64_t share_key(uint64_t cont)
+{
+	return cont ? cont : 1;
+}
+
 static void count_gone(struct top *t, uint64_t key)
 {
 	uint64_t n = number(t->skel->maps.flow_gone, key) + 1;
@@ -687,40 +693,50 @@ static void count_gone(struct top *t, uint64_t key)
 	bpf_map_update_elem(bpf_map__fd(t->skel->maps.flow_gone), &key, &n, BPF_ANY);
 }
 
-/* As in the probe: the host's share has key 1. */
-static uint64_t share_key(uint64_t cont)
+static uint64_t used(struct top *t, uint64_t key)
 {
-	return cont ? cont : 1;
+	return number(t->skel->maps.flow_made, key) - number(t->skel->maps.flow_gone, key);
 }
 
-static uint64_t patience(struct top *t, uint64_t cont)
+static void forget(struct top *t, struct entry *e, bool gone)
 {
-	uint64_t key = share_key(cont);
-	uint64_t used = number(t->skel->maps.flow_made, key) - number(t->skel->maps.flow_gone, key);
+	struct flow_err k = { .flow = e->id };
+	uint64_t key = share_key(e->f.key.cont);
 
-	return used > FLOW_SHARE / 2 ? IDLE_FULL_NS : IDLE_NS;
+	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flows), &e->id);
+	for (size_t i = 0; i < e->nby; i++) {
+		k.err = e->by[i].err;
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_errs), &k);
+	}
+	if (!(e->f.key.flags & FLOW_F_OTHER)) {
+		count_gone(t, key);
+		count_gone(t, 0);
+	}
+	if (gone && !used(t, key)) {
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_made), &key);
+		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_gone), &key);
+	}
+	entry_free(t, e);
 }
 
 /* First out of reach of new contacts; what still had it in its hands counts until the next interval. */
-static void retire(struct top *t, struct entry *e, uint64_t now)
+static void retire(struct cb_run *run, struct entry *e, uint64_t now)
 {
-	struct flow_err k = { .flow = e->id };
+	struct top *t = cb_run_data(run);
 	const struct flow *f = &e->f;
+	uint64_t cont = f->key.cont;
+	bool gone;
 
+	if (!e->dying && f->last_ns + IDLE_FULL_NS > now)
+		return;
+	gone = cont && !recent(run, cont);
 	if (e->dying) {
-		bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flows), &e->id);
-		for (size_t i = 0; i < e->nby; i++) {
-			k.err = e->by[i].err;
-			bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_errs), &k);
-		}
-		if (!(f->key.flags & FLOW_F_OTHER)) {
-			count_gone(t, share_key(f->key.cont));
-			count_gone(t, 0);
-		}
-		entry_free(t, e);
+		forget(t, e, gone);
 		return;
 	}
-	if (f->opened > f->closed || f->last_ns + IDLE_FULL_NS > now || f->last_ns + patience(t, f->key.cont) > now)
+	if (!gone && f->opened > f->closed)
+		return;
+	if (!gone && f->last_ns + (used(t, share_key(cont)) > FLOW_SHARE / 2 ? IDLE_FULL_NS : IDLE_NS) > now)
 		return;
 	bpf_map_delete_elem(bpf_map__fd(t->skel->maps.flow_ids), &f->key);
 	e->dying = true;
@@ -736,8 +752,9 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		if (!err && changed(e))
 			err = emit(run, e, from, to);
 		if (!err)
-			retire(t, e, to);
+			retire(run, e, to);
 	}
+	scan_again(run, false); /* forgets those that are gone */
 	return err;
 }
 
