@@ -32,11 +32,20 @@ static __always_inline __u64 cb_call_argument(struct pt_regs *regs, __u32 n)
 
 static __always_inline struct file *cb_call_file(int fd)
 {
-	struct fdtable *table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
-	struct file **all = BPF_CORE_READ(table, fd), *f = NULL;
+	struct fdtable *table;
+	struct file **all, *f = NULL;
 
-	if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
+	if (cb_storage) { /* then the current task's structures may be read without a call */
+		table = bpf_get_current_task_btf()->files->fdt;
+		if ((__u32)fd >= table->max_fds)
+			return NULL;
+		all = table->fd;
+	} else {
+		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
+		if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
+			return NULL;
+		all = BPF_CORE_READ(table, fd);
+	}
 	bpf_probe_read_kernel(&f, sizeof(f), &all[fd]);
 	return f;
 }

@@ -561,9 +561,9 @@ static __always_inline bool digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static __always_inline int proc_file(struct file *f, struct inode *in)
+static __always_inline int proc_file(struct file *f)
 {
-	struct pid *p = pid_of_proc(in);
+	struct pid *p = pid_of_proc(BPF_CORE_READ(f, f_inode));
 	struct room *r = get_room();
 	struct task_struct *t;
 	struct dentry *d;
@@ -620,23 +620,28 @@ __noinline __u32 parse(__u64 path)
 	return nr;
 }
 
-/* A file in mounts that are not the caller's: reached through /proc/PID/root, a descriptor or a root left behind. */
+/* Not in the caller's own mounts, nor in a file system of the kernel's own, which has an error number there. */
+static __always_inline bool elsewhere(struct vfsmount *vm)
+{
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+	__u64 there = (__u64)BPF_CORE_READ(m, mnt_ns), here;
+
+	if (cb_storage)
+		here = (__u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
+	else
+		here = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns);
+	return there && there != here && there <= -4096UL;
+}
+
+/* A file that is elsewhere: reached through /proc/PID/root, a descriptor or a root left behind. */
 __noinline int foreign(__u64 mounted, __u32 how, __u64 path)
 {
-	struct task_struct *t = (void *)bpf_get_current_task();
 	struct mount *m = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
-	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns);
-	__u64 to = 0, whose;
-	bool known;
-	__u32 nr;
+	__u32 nr = path ? parse(path) : 0;
+	struct task_struct *t = nr ? cb_call_task(nr) : NULL;
+	__u64 to = 0, whose = t ? cont_of((__u64)t) : 0;
+	bool known = owner_of_mounts(BPF_CORE_READ(m, mnt_ns, ns.inum), &to);
 
-	/* a file system of the kernel's own has an error number there */
-	if (!there || (__u64)there > -4096UL || there == BPF_CORE_READ(t, nsproxy, mnt_ns))
-		return 0;
-	known = owner_of_mounts(BPF_CORE_READ(there, ns.inum), &to);
-	nr = path ? parse(path) : 0;
-	t = nr ? cb_call_task(nr) : NULL;
-	whose = t ? cont_of((__u64)t) : 0;
 	if (!known && !t)
 		return 0;
 	/* the name may have been changed meanwhile */
@@ -657,7 +662,7 @@ SEC("tp")
 int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
-	struct inode *in;
+	struct vfsmount *vm;
 	struct file *f;
 	__u64 path = 0;
 	__u32 how;
@@ -669,13 +674,15 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 	f = cb_call_file(ctx->ret);
 	if (!f)
 		return 0;
-	in = BPF_CORE_READ(f, f_inode);
-	if (BPF_CORE_READ(in, i_sb, s_magic) == PROC_SUPER_MAGIC)
-		return proc_file(f, in);
+	vm = BPF_CORE_READ(f, f_path.mnt);
+	if (BPF_CORE_READ(vm, mnt_sb, s_magic) == PROC_SUPER_MAGIC)
+		return proc_file(f);
+	if (!elsewhere(vm))
+		return 0;
 	if (call->path)
 		path = cb_call_argument(cb_call_regs(ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;
-	return foreign((__u64)BPF_CORE_READ(f, f_path.mnt), how, path);
+	return foreign((__u64)vm, how, path);
 }
 
 /* chdir, fchdir and chroot into what is another's */
@@ -691,6 +698,8 @@ int contact_root(struct trace_event_raw_sys_exit *ctx)
 	if (ctx->ret)
 		return 0;
 	vm = how == CONTACT_BY_CHROOT ? BPF_CORE_READ(t, fs, root.mnt) : BPF_CORE_READ(t, fs, pwd.mnt);
+	if (!elsewhere(vm))
+		return 0;
 	if (call->path)
 		path = cb_call_argument(cb_call_regs(ctx), call->path);
 	return foreign((__u64)vm, how, path);
@@ -699,6 +708,9 @@ int contact_root(struct trace_event_raw_sys_exit *ctx)
 /* A program out of another's files */
 static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm *b)
 {
+	struct vfsmount *vm = BPF_CORE_READ(b->file, f_path.mnt);
+
 	s->queueing = 0;
-	foreign((__u64)BPF_CORE_READ(b->file, f_path.mnt), CONTACT_BY_EXEC, 0);
+	if (elsewhere(vm))
+		foreign((__u64)vm, CONTACT_BY_EXEC, 0);
 }

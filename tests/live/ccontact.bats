@@ -100,6 +100,8 @@ assert_count() {
 	"$HELPERS/contact" ptrace "$p" 11
 	"$HELPERS/contact" environ "$p" 19
 	nsenter -t "$p" -a true
+	# by the container's first process
+	spy init contact netns "$p" 7
 	# the host to itself is none of it
 	"$HELPERS/contact" signal "$HOST_PID" 23
 	collector_stop "$ROWS"
@@ -113,6 +115,7 @@ assert_count() {
 	assert_count "ctr == null and comm == \"contact\" and peer == \"signal $(ctr_id b)\" and tpid == $p" 17
 	assert_count "ctr == null and comm == \"contact\" and action == \"ptrace\" and to == \"$(ctr_id b)\"" 33
 	assert_count "ctr == null and comm == \"contact\" and action == \"proc_environ\" and to == \"$(ctr_id b)\"" 19
+	assert_count "ctr == \"$(ctr_id init)\" and action == \"setns\" and to == \"$(ctr_id b)\" and detail == \"net\"" 7
 	for ns in mnt pid net ipc uts; do
 		assert_count "ctr == null and comm == \"nsenter\" and action == \"setns\" and to == \"$(ctr_id b)\" and detail == \"$ns\"" 1
 	done

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include "container.h"
+#include "contact.h"
 
 static char *labels[] = { (char *)"tier=db", (char *)"empty=", NULL };
 static const struct cb_cont web = { .id = (char *)"0123456789abcdef", .name = (char *)"web-1",
@@ -137,11 +138,50 @@ static void replay(void **state)
 	cb_filter_free(NULL);
 }
 
+static bool target_asked(const char *include, const char *exclude, uint32_t pid, const struct cb_event *ev)
+{
+	struct cb_filter *f = cb_filter_new();
+	bool ret;
+
+	if (include)
+		assert_int_equal(cb_filter_include(f, include, NULL), 0);
+	if (exclude)
+		assert_int_equal(cb_filter_exclude(f, exclude, NULL), 0);
+	if (pid)
+		cb_filter_pid(f, pid);
+	ret = cb_filter_target(f, ev);
+	cb_filter_free(f);
+	return ret;
+}
+
+/* What the host does to a container is a row of that container's, too. */
+static void target(void **state)
+{
+	struct contact_rec r = { .target_id = "0123456789abcdef", .target_container = "web-1", .target_image = "nginx:1" };
+	struct cb_event ev = { .schema = &cb_schema_contact, .c.pid = 7, .rec = &r, .len = sizeof(r) };
+
+	assert_true(target_asked(NULL, NULL, 0, &ev));
+	assert_true(target_asked("web-*", NULL, 0, &ev));
+	assert_true(target_asked("0123", NULL, 0, &ev));
+	assert_true(target_asked("image=nginx*", NULL, 0, &ev));
+	assert_true(target_asked("web-1", NULL, 7, &ev));
+	assert_false(target_asked("web-1", NULL, 11, &ev));
+	assert_false(target_asked("db", NULL, 0, &ev));
+	assert_false(target_asked(NULL, "web-1", 0, &ev));
+	assert_false(target_asked("label=tier", NULL, 0, &ev));
+	memset(r.target_id, 0, sizeof(r.target_id));
+	memset(r.target_container, 'w', sizeof(r.target_container)); /* no end */
+	assert_true(target_asked("www*", NULL, 0, &ev));
+	memset(r.target_container, 0, sizeof(r.target_container));
+	assert_false(target_asked(NULL, NULL, 0, &ev)); /* the host */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forms),  cmocka_unit_test(host),    cmocka_unit_test(several),
 		cmocka_unit_test(errors), cmocka_unit_test(process), cmocka_unit_test(replay),
+		cmocka_unit_test(target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
