@@ -92,6 +92,7 @@ long_options() {
 
 @test "a kernel without type information: one line that says so" {
 	require_bpf
+	require_mounts
 	for t in $COLLECTORS_ALL; do
 		run -1 --separate-stderr unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf && exec $t -d 100ms"
 		[ "${#stderr_lines[@]}" = 1 ]
