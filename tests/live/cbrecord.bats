@@ -4,9 +4,9 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
+	live_setup
 	require_bpf
 	require_runc
-	live_setup
 	REC=$BATS_TEST_TMPDIR/rec
 	LOG=$BATS_TEST_TMPDIR/log
 }

@@ -1,7 +1,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-setup() { require_bpf; require_runc; live_setup; }
+setup() { live_setup; require_bpf; require_runc; }
 teardown() { live_teardown; }
 
 @test "331 execs in a container: 331 rows, each field right, nothing of the host" {

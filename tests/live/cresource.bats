@@ -1,6 +1,6 @@
 load lib
 
-setup() { require_bpf; require_runc; live_setup; }
+setup() { live_setup; require_bpf; require_runc; }
 teardown() { live_teardown; cleanup_net; }
 
 # sum FILE FIELD FILTER: over the rows

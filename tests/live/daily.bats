@@ -3,10 +3,10 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() {
+	live_setup
 	require_bpf
 	require_runc
 	require_tool jq flock python3 gnuplot zstd
-	live_setup
 	D=$BATS_TEST_TMPDIR/state
 	PATH=$CB_TOP/scripts:$PATH
 	export CBTOOLS_CONFIG=$BATS_TEST_TMPDIR/default CBTOOLS_DIR=$D CBTOOLS_RECORD=8s

@@ -1,7 +1,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-setup() { require_bpf; require_docker; live_setup; }
+setup() { live_setup; require_bpf; require_docker; }
 teardown() { live_teardown; }
 
 @test "docker: name, id, image in every row of both collectors, from the first exec of a container of a moment" {

@@ -92,6 +92,7 @@ live_setup() {
 
 live_teardown() {
 	local f left=0 d
+	[ -n "${CTR_DIR:-}" ] || return 0 # skipped before live_setup
 	for f in "${COLLECTORS[@]}"; do
 		kill -KILL "$(cat "$f.pid")" 2>/dev/null && wait "$(cat "$f.pid")" 2>/dev/null || true
 	done
