@@ -243,6 +243,7 @@ both_named() {
 	ctr_start a --netns "$(netns a)" sh -c "mkfifo /tmp/go; { echo; cat /tmp/go; } | nc 10.213.$N.3 80 | wc -c; echo done"
 	wait_for established
 	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	wait_for has_rows "$out" "event and action == \"listen\" and ctr == \"$b\" and port == 80"
 	assert_rows "$out" "event and action == \"listen\" and ctr == \"$b\" and port == 80" 1
 	head -c 1008 /dev/zero >"/proc/$(ctr_pid a)/root/tmp/go"
 	wait_for served b
