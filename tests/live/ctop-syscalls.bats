@@ -4,13 +4,7 @@ load lib
 setup() { live_setup; require_bpf; require_runc; }
 teardown() { live_teardown; }
 
-# sequence rows -> "TID CALLS-OF-NAME" a thread; fails when the calls of a thread are not numbered without a hole
-per_thread() {
-	rows "$1" 'event' | jq -r '[tid, .["process.exec.id"], .["syscall.first"], (.["event.lost"] // 0), .["syscall.sequence"]] | @tsv' \
-		--arg x y 2>/dev/null || rows "$1" 'event' |
-		jq -r '[.["process.thread.id"], .["process.exec.id"], .["syscall.first"], (.["event.lost"] // 0), .["syscall.sequence"]] | @tsv'
-}
-
+# sequence rows -> "TID CALLS-OF-NAME" a thread; fails when a thread's calls are not numbered without a hole
 count_calls() {
 	rows "$1" event | jq -r '[.["process.thread.id"], .["process.exec.id"], .["syscall.first"], .["event.lost"] // 0,
 		.["syscall.sequence"]] | @tsv' | awk -F '\t' -v want="$2" '
@@ -67,7 +61,9 @@ count_calls() {
 		has_rows "$out" "(.[\"syscall.sequence\"] // \"\") | test(\"(^| )$c( |\$)\")"
 	done
 	count_calls "$out" exit_group >/dev/null
-	assert_rows "$out" 'event and exe == "/usr/bin/attack" and .["syscall.first"] == 0' "$(rows "$out" 'event and exe == "/usr/bin/attack" and .["syscall.first"] == 0' | wc -l)"
+	# three execs of it, each with a stream that begins at 0 (ptrace's child may be ended before its first call)
+	[ "$(rows "$out" 'event and exe == "/usr/bin/attack" and .["syscall.first"] == 0' |
+		jq '.["process.exec.id"]' | sort -u | wc -l)" = 3 ]
 }
 
 @test "counts: calls, errors by errno and rates of a container add up to the workload's own" {
