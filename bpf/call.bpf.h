@@ -3,23 +3,78 @@
 #ifndef CB_CALL_BPF_H
 #define CB_CALL_BPF_H
 
-/* The kernel gives out a task's registers (5.15). */
+const volatile bool cb_cast = false; /* the kernel has bpf_rdonly_cast(): set by the tool before load */
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define CB_CAST(p, type) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
+
+/* A member of a kernel structure as a number: by a plain load where the kernel lets us, else by helper. */
+#define CB_GET(p, type, member)                                                                                        \
+	({                                                                                                             \
+		struct type *p__ = (void *)(p);                                                                        \
+		__u64 v__;                                                                                             \
+		if (cb_cast)                                                                                           \
+			v__ = (__u64)CB_CAST(p__, type)->member;                                                       \
+		else                                                                                                   \
+			v__ = (__u64)BPF_CORE_READ(p__, member);                                                       \
+		v__;                                                                                                   \
+	})
+
+static __always_inline __u64 cb_mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15;
+	return h ^ (h >> 29);
+}
+
+/* ---- the caller ---- */
+
+/* As cb_current_task() gives it, where the state is not wanted: NULL without task storage. */
+static __always_inline struct task_struct *cb_call_self(void)
+{
+	return cb_storage ? bpf_get_current_task_btf() : NULL;
+}
+
+/* The kernel gives out a task's registers (5.15): typed pointers may be read without a call. */
 #define CB_TASK_REGS (cb_storage && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 
-/* They still are the caller's. Older kernels keep their address in the first word of the call's record. */
-static __always_inline struct pt_regs *cb_call_regs(void *ctx)
+/*
+ * Of the call that returns: they still are the caller's. Older kernels have their address in the first word of the
+ * call's record, which the verifier keeps programs from (perf_call_bpf_exit); newer ones have others there. t: of
+ * cb_current_task() or cb_call_self().
+ */
+static __always_inline struct pt_regs *cb_call_regs(struct task_struct *t, void *ctx)
 {
 	struct pt_regs *regs = NULL;
 
 	if (CB_TASK_REGS)
-		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		return (void *)bpf_task_pt_regs(t);
 	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
 	return regs;
+}
+
+/* Read here, and not by an address made later, which the verifier refuses. */
+static __always_inline long cb_call_result(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+
+	asm volatile("" : "+r"(ret));
+	return ret;
 }
 
 /* n: from 1 */
 static __always_inline __u64 cb_call_argument(struct pt_regs *regs, __u32 n)
 {
+	if (CB_TASK_REGS) {
+		switch (n) {
+		case 1: return PT_REGS_PARM1_SYSCALL(regs);
+		case 2: return PT_REGS_PARM2_SYSCALL(regs);
+		case 3: return PT_REGS_PARM3_SYSCALL(regs);
+		case 4: return PT_REGS_PARM4_SYSCALL(regs);
+		case 5: return PT_REGS_PARM5_SYSCALL(regs);
+		}
+		return 0;
+	}
 	switch (n) {
 	case 1: return PT_REGS_PARM1_CORE_SYSCALL(regs);
 	case 2: return PT_REGS_PARM2_CORE_SYSCALL(regs);
@@ -30,25 +85,71 @@ static __always_inline __u64 cb_call_argument(struct pt_regs *regs, __u32 n)
 	return 0;
 }
 
-static __always_inline struct file *cb_call_file(int fd)
+/*
+ * The file of a descriptor. The table of files is an array of pointers, which only a helper can read; where casts are
+ * allowed an element is read as a structure that is one pointer. t: as above.
+ */
+static __always_inline struct file *cb_call_file(struct task_struct *t, __u32 fd)
 {
 	struct fdtable *table;
 	struct file **all, *f = NULL;
 
-	if (cb_storage) { /* then the current task's structures may be read without a call */
-		table = bpf_get_current_task_btf()->files->fdt;
-		if ((__u32)fd >= table->max_fds)
+	if (cb_storage) {
+		table = t->files->fdt;
+		if (fd >= table->max_fds)
 			return NULL;
 		all = table->fd;
+		if (cb_cast)
+			return (void *)CB_CAST(&all[fd], llist_head)->first;
 	} else {
 		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
-		if ((__u32)fd >= BPF_CORE_READ(table, max_fds))
+		if (fd >= BPF_CORE_READ(table, max_fds))
 			return NULL;
 		all = BPF_CORE_READ(table, fd);
 	}
 	bpf_probe_read_kernel(&f, sizeof(f), &all[fd]);
 	return f;
 }
+
+/* Programs are told apart by the file they run, whatever they call themselves. */
+static __always_inline __u64 cb_call_program(void)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct inode *in = BPF_CORE_READ(t, mm, exe_file, f_inode);
+
+	return cb_mix(BPF_CORE_READ(in, i_ino), BPF_CORE_READ(in, i_sb, s_dev));
+}
+
+/* ---- mounts ---- */
+
+/* Where a mount belongs to another mount namespace than the caller's. A file system of the kernel's own belongs to none. */
+static __always_inline struct mnt_namespace *cb_foreign_mounts(struct vfsmount *vm)
+{
+	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
+	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns);
+	__u64 here;
+
+	if (cb_storage)
+		here = (__u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
+	else
+		here = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns);
+	/* that of the kernel has an error number there */
+	return (__u64)there == here || (__u64)there > -4096UL ? NULL : there;
+}
+
+/* Whose mounts these are, 0: the host's. False: not known. */
+static __always_inline bool cb_mounts_owner(__u32 inum, __u64 *ret)
+{
+	__u64 *cont = bpf_map_lookup_elem(&cb_mntnss, &inum);
+
+	if (cont)
+		*ret = *cont;
+	else if (inum == cb_mntns)
+		*ret = 0;
+	return cont || inum == cb_mntns;
+}
+
+/* ---- whom a call names ---- */
 
 #define CB_XA_LEVELS 6 /* of 64 entries each: more than any pid needs */
 

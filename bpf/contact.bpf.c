@@ -157,15 +157,12 @@ static __always_inline void fill(struct contact_note *n, struct cb_state *s, str
 	bpf_core_read(n->comm, sizeof(n->comm), &target->comm);
 }
 
-/* Programs are told apart by the file they run; sessions from outside are others than the container's own. */
+/* Sessions from outside are others than the container's own. */
 static __always_inline __u64 program_of(struct cb_state *s)
 {
-	struct task_struct *t = (void *)bpf_get_current_task();
-	struct inode *in = BPF_CORE_READ(t, mm, exe_file, f_inode);
-
 	if (by_process)
 		return bpf_get_current_pid_tgid() >> 32;
-	return (BPF_CORE_READ(in, i_ino) << 20 ^ BPF_CORE_READ(in, i_sb, s_dev)) << 1 ^ (s ? s->h.flags & CB_F_ENTERED : 0);
+	return cb_call_program() << 1 ^ (s ? s->h.flags & CB_F_ENTERED : 0);
 }
 
 /* ---- counting ---- */
@@ -360,9 +357,9 @@ int contact_refused(struct trace_event_raw_sys_exit *ctx)
 
 	if (ctx->ret != -EPERM)
 		return 0;
-	regs = cb_call_regs(ctx);
+	regs = cb_call_regs(cb_call_self(), ctx);
 	if (call->pidfd) {
-		t = cb_pid_task(pid_of_file(cb_call_file(cb_call_argument(regs, call->pidfd))), PIDTYPE_PID);
+		t = cb_pid_task(pid_of_file(cb_call_file(cb_call_self(), cb_call_argument(regs, call->pidfd))), PIDTYPE_PID);
 	} else {
 		nr = cb_call_argument(regs, call->pid);
 		if (nr == 0 || nr == -1)
@@ -389,7 +386,7 @@ SEC("tp")
 int contact_pid(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
-	struct pt_regs *regs = cb_call_regs(ctx);
+	struct pt_regs *regs = cb_call_regs(cb_call_self(), ctx);
 	__u32 num = call->num ? cb_call_argument(regs, call->num) : 0;
 	int nr;
 
@@ -435,13 +432,13 @@ SEC("tp")
 int contact_pidfd(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
-	struct pt_regs *regs = cb_call_regs(ctx);
+	struct pt_regs *regs = cb_call_regs(cb_call_self(), ctx);
 	__u32 num = call->num ? cb_call_argument(regs, call->num) : 0;
 	struct pid *p;
 
 	if (ctx->ret == -EBADF)
 		return 0; /* what it named is no process */
-	p = pid_of_file(cb_call_file(cb_call_argument(regs, call->pidfd)));
+	p = pid_of_file(cb_call_file(cb_call_self(), cb_call_argument(regs, call->pidfd)));
 	return contact_with(cb_pid_task(p, PIDTYPE_PID), call->what, num, error_of(ctx->ret));
 }
 
@@ -464,18 +461,6 @@ static __always_inline __u32 type_of_ns(struct ns_common *ns)
 	return BPF_CORE_READ(ops, type);
 }
 
-/* Whose mounts these are. False: not known. */
-static __always_inline bool owner_of_mounts(__u32 inum, __u64 *ret)
-{
-	__u64 *cont = bpf_map_lookup_elem(&cb_mntnss, &inum);
-
-	if (cont)
-		*ret = *cont;
-	else if (inum == cb_mntns)
-		*ret = 0;
-	return cont || inum == cb_mntns;
-}
-
 static __always_inline __u64 owner_of_ns(struct ns_common *ns, __u32 type, __u32 inum)
 {
 	struct pid_namespace *pids;
@@ -483,7 +468,7 @@ static __always_inline __u64 owner_of_ns(struct ns_common *ns, __u32 type, __u32
 	struct task_struct *init;
 
 	if (type == CLONE_NEWNS) {
-		owner_of_mounts(inum, &to);
+		cb_mounts_owner(inum, &to);
 	} else if (type == CLONE_NEWPID && inum == cb_pidns) {
 		to = 0;
 	} else if (type == CLONE_NEWPID) {
@@ -498,8 +483,8 @@ static __always_inline __u64 owner_of_ns(struct ns_common *ns, __u32 type, __u32
 SEC("tp")
 int contact_setns(struct trace_event_raw_sys_exit *ctx)
 {
-	struct pt_regs *regs = cb_call_regs(ctx);
-	struct file *f = cb_call_file(cb_call_argument(regs, 1));
+	struct pt_regs *regs = cb_call_regs(cb_call_self(), ctx);
+	struct file *f = cb_call_file(cb_call_self(), cb_call_argument(regs, 1));
 	struct ns_common *ns;
 	__u64 type, inum;
 	struct pid *p;
@@ -620,19 +605,6 @@ __noinline __u32 parse(__u64 path)
 	return nr;
 }
 
-/* Not in the caller's own mounts, nor in a file system of the kernel's own, which has an error number there. */
-static __always_inline bool elsewhere(struct vfsmount *vm)
-{
-	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
-	__u64 there = (__u64)BPF_CORE_READ(m, mnt_ns), here;
-
-	if (cb_storage)
-		here = (__u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
-	else
-		here = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns);
-	return there && there != here && there <= -4096UL;
-}
-
 /* A file that is elsewhere: reached through /proc/PID/root, a descriptor or a root left behind. */
 __noinline int foreign(__u64 mounted, __u32 how, __u64 path)
 {
@@ -640,7 +612,7 @@ __noinline int foreign(__u64 mounted, __u32 how, __u64 path)
 	__u32 nr = path ? parse(path) : 0;
 	struct task_struct *t = nr ? cb_call_task(nr) : NULL;
 	__u64 to = 0, whose = t ? cont_of((__u64)t) : 0;
-	bool known = owner_of_mounts(BPF_CORE_READ(m, mnt_ns, ns.inum), &to);
+	bool known = cb_mounts_owner(BPF_CORE_READ(m, mnt_ns, ns.inum), &to);
 
 	if (!known && !t)
 		return 0;
@@ -662,25 +634,26 @@ SEC("tp")
 int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
+	long ret = cb_call_result(ctx);
 	struct vfsmount *vm;
 	struct file *f;
 	__u64 path = 0;
 	__u32 how;
 
-	if (ctx->ret < 0 && ctx->ret != -EACCES && ctx->ret != -EPERM)
+	if (ret < 0 && ret != -EACCES && ret != -EPERM)
 		return 0;
-	if (ctx->ret < 0)
-		return refused_file(call->path ? cb_call_argument(cb_call_regs(ctx), call->path) : 0, -ctx->ret);
-	f = cb_call_file(ctx->ret);
+	if (ret < 0)
+		return refused_file(call->path ? cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path) : 0, -ret);
+	f = cb_call_file(cb_call_self(), ret);
 	if (!f)
 		return 0;
 	vm = BPF_CORE_READ(f, f_path.mnt);
 	if (BPF_CORE_READ(vm, mnt_sb, s_magic) == PROC_SUPER_MAGIC)
 		return proc_file(f);
-	if (!elsewhere(vm))
+	if (!cb_foreign_mounts(vm))
 		return 0;
 	if (call->path)
-		path = cb_call_argument(cb_call_regs(ctx), call->path);
+		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;
 	return foreign((__u64)vm, how, path);
 }
@@ -698,10 +671,10 @@ int contact_root(struct trace_event_raw_sys_exit *ctx)
 	if (ctx->ret)
 		return 0;
 	vm = how == CONTACT_BY_CHROOT ? BPF_CORE_READ(t, fs, root.mnt) : BPF_CORE_READ(t, fs, pwd.mnt);
-	if (!elsewhere(vm))
+	if (!cb_foreign_mounts(vm))
 		return 0;
 	if (call->path)
-		path = cb_call_argument(cb_call_regs(ctx), call->path);
+		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
 	return foreign((__u64)vm, how, path);
 }
 
@@ -711,6 +684,6 @@ static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm
 	struct vfsmount *vm = BPF_CORE_READ(b->file, f_path.mnt);
 
 	s->queueing = 0;
-	if (elsewhere(vm))
+	if (cb_foreign_mounts(vm))
 		foreign((__u64)vm, CONTACT_BY_EXEC, 0);
 }

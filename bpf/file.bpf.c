@@ -13,7 +13,6 @@
 const volatile bool every = false;	 /* each time, uncounted */
 const volatile bool only_failed = false; /* -x */
 const volatile bool fs_paths = false;	 /* --host-path */
-const volatile bool cast = false;	 /* the kernel has bpf_rdonly_cast() */
 const volatile __u32 ring_size = 4 * 1024 * 1024;
 const volatile __u64 seed = 0;
 const volatile struct file_call calls[FILE_CALLS] = {};
@@ -37,6 +36,7 @@ static __always_inline void file_look(struct cb_state *s, struct task_struct *t)
 #define CB_PEEK(seq, s, t) file_look(s, t)
 
 #include "task.bpf.h"
+#include "call.bpf.h"
 
 _Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a note has room for its paths");
 
@@ -87,33 +87,11 @@ struct {
 	__type(value, struct room);
 } rooms SEC(".maps");
 
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
-#define CAST(p, type) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
-
-/* A member of a kernel structure as a number: by a plain load where the kernel lets us, else by helper. */
-#define GET(p, type, member)                                                                                           \
-	({                                                                                                             \
-		struct type *p__ = (void *)(p);                                                                        \
-		__u64 v__;                                                                                             \
-		if (cast)                                                                                              \
-			v__ = (__u64)CAST(p__, type)->member;                                                          \
-		else                                                                                                   \
-			v__ = (__u64)BPF_CORE_READ(p__, member);                                                       \
-		v__;                                                                                                   \
-	})
-
 static __always_inline struct room *get_room(void)
 {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&rooms, &zero);
-}
-
-static __always_inline __u64 mix(__u64 h, __u64 v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15;
-	return h ^ (h >> 29);
 }
 
 /* ---- paths ---- */
@@ -208,74 +186,9 @@ __noinline int walk_fs(__u64 entry)
 
 /* ---- the caller ---- */
 
-/*
- * The file of a descriptor. The table of files is an array of pointers, which only a helper can read; where casts are
- * allowed an element is read as a structure that is one pointer.
- */
-static __always_inline struct file *file_of(struct task_struct *t, __u32 fd)
-{
-	struct fdtable *table;
-	struct file **all, *f = NULL;
-
-	if (cb_storage) {
-		table = t->files->fdt;
-		if (fd >= table->max_fds)
-			return NULL;
-		all = table->fd;
-		if (cast)
-			return (void *)CAST(&all[fd], llist_head)->first;
-	} else {
-		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
-		if (fd >= BPF_CORE_READ(table, max_fds))
-			return NULL;
-		all = BPF_CORE_READ(table, fd);
-	}
-	bpf_probe_read_kernel(&f, sizeof(f), &all[fd]);
-	return f;
-}
-
-/* The kernel gives out a task's registers (5.15): typed pointers may be read without a call. */
-#define TASK_REGS (cb_storage && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-
-/*
- * Of the call that returns. Older kernels have them in the first word of the call's record, which the verifier keeps
- * programs from (perf_call_bpf_exit); newer ones have others there.
- */
-static __always_inline struct pt_regs *regs_of(struct task_struct *t, void *ctx)
-{
-	struct pt_regs *regs = NULL;
-
-	if (TASK_REGS)
-		return (void *)bpf_task_pt_regs(t);
-	bpf_probe_read_kernel(&regs, sizeof(regs), ctx);
-	return regs;
-}
-
-static __always_inline __u64 argument(struct pt_regs *regs, __u32 n)
-{
-	if (TASK_REGS) {
-		switch (n) {
-		case 1: return PT_REGS_PARM1_SYSCALL(regs);
-		case 2: return PT_REGS_PARM2_SYSCALL(regs);
-		case 3: return PT_REGS_PARM3_SYSCALL(regs);
-		case 4: return PT_REGS_PARM4_SYSCALL(regs);
-		case 5: return PT_REGS_PARM5_SYSCALL(regs);
-		}
-		return 0;
-	}
-	switch (n) {
-	case 1: return PT_REGS_PARM1_CORE_SYSCALL(regs);
-	case 2: return PT_REGS_PARM2_CORE_SYSCALL(regs);
-	case 3: return PT_REGS_PARM3_CORE_SYSCALL(regs);
-	case 4: return PT_REGS_PARM4_CORE_SYSCALL(regs);
-	case 5: return PT_REGS_PARM5_CORE_SYSCALL(regs);
-	}
-	return 0;
-}
-
 static __always_inline __u32 number(struct pt_regs *regs, __u32 n)
 {
-	__u64 v = argument(regs, n & ~FILE_HOW_POINTER);
+	__u64 v = cb_call_argument(regs, n & ~FILE_HOW_POINTER);
 	__u64 there = 0;
 
 	if (!(n & FILE_HOW_POINTER))
@@ -284,13 +197,10 @@ static __always_inline __u32 number(struct pt_regs *regs, __u32 n)
 	return there;
 }
 
-/* Programs are told apart by the file they run; sessions from outside are others than the container's own. */
+/* Sessions from outside are others than the container's own. */
 static __noinline __u64 who(struct cb_state *s)
 {
-	struct task_struct *t = (void *)bpf_get_current_task();
-	struct inode *in = BPF_CORE_READ(t, mm, exe_file, f_inode);
-
-	s->who = mix(mix(s->h.cont, BPF_CORE_READ(in, i_ino)), BPF_CORE_READ(in, i_sb, s_dev)) << 2 | 1;
+	s->who = cb_mix(s->h.cont, cb_call_program()) << 2 | 1;
 	s->who |= s->h.flags & CB_F_ENTERED ? 2 : 0;
 	return s->who;
 }
@@ -437,23 +347,15 @@ static __always_inline void send(struct file_note *n, struct file_count *c)
 /* In whose mounts the file lies, if not in the caller's own. */
 static __always_inline void foreign(struct file_note *n, struct vfsmount *vm)
 {
-	struct task_struct *t = (void *)bpf_get_current_task();
-	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
-	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns), *here = BPF_CORE_READ(t, nsproxy, mnt_ns);
-	__u64 *cont;
-	__u32 inum = 0;
+	struct mnt_namespace *there = cb_foreign_mounts(vm);
+	__u64 cont = 0;
 
-	/* a file system of the kernel's own has an error number there */
-	if (!there || there == here || (__u64)there > -4096UL)
+	if (!there || !cb_mounts_owner(BPF_CORE_READ(there, ns.inum), &cont))
 		return;
-	inum = BPF_CORE_READ(there, ns.inum);
-	if (inum == cb_mntns) {
+	if (!cont)
 		n->bits |= FILE_HOST;
-		return;
-	}
-	cont = bpf_map_lookup_elem(&cb_mntnss, &inum);
-	if (cont && *cont != n->h.cont)
-		n->foreign = *cont;
+	else if (cont != n->h.cont)
+		n->foreign = cont;
 }
 
 static __always_inline void about(struct file_note *n, struct file *f, struct dentry *d, struct vfsmount *vm)
@@ -492,12 +394,12 @@ static __always_inline void key_of(struct file_key *k, struct cb_state *s, struc
 {
 	k->who = s->who ? s->who : who(s);
 	k->what = what;
-	if (cast) {
-		struct file *p = CAST(f, file);
+	if (cb_cast) {
+		struct file *p = CB_CAST(f, file);
 
 		k->a = (__u64)p->f_path.dentry;
 		k->b = (__u64)p->f_path.mnt;
-		k->c = CAST(k->a, dentry)->d_name.hash_len;
+		k->c = CB_CAST(k->a, dentry)->d_name.hash_len;
 	} else {
 		struct place p = place_of(f);
 		struct dentry *d = p.d;
@@ -521,7 +423,7 @@ __noinline int opened_first(__u32 fd, __u64 what, __u64 nums, __u64 bytes)
 
 	if (!s)
 		return 0;
-	f = file_of(t, fd);
+	f = cb_call_file(t, fd);
 	if (!f)
 		return 0;
 	key_of(&k, s, f, what);
@@ -567,7 +469,7 @@ __noinline __u64 hash_asked(__u32 len)
 	for (__u32 i = 0; i < 2 * FILE_ASKED / 8; i++) {
 		if (i >= n)
 			break;
-		h = mix(h, word[i]);
+		h = cb_mix(h, word[i]);
 	}
 	return h;
 }
@@ -583,13 +485,13 @@ static __always_inline struct place base_of(struct task_struct *t, struct pt_reg
 	if (first_char == '/' || dir == FILE_TEXT)
 		return p;
 	if (dir)
-		fd = argument(regs, dir);
+		fd = cb_call_argument(regs, dir);
 	if (fd == AT_FDCWD) {
 		p.d = BPF_CORE_READ(k, fs, pwd.dentry);
 		p.vm = BPF_CORE_READ(k, fs, pwd.mnt);
 		return p;
 	}
-	f = file_of(t, fd);
+	f = cb_call_file(t, fd);
 	return f ? place_of(f) : p;
 }
 
@@ -601,7 +503,7 @@ static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *re
 		return 0;
 	/* a bound that older verifiers see too */
 	asm volatile("%0 &= %1" : "+r"(pos) : "i"(FILE_ASKED - 1));
-	len = bpf_probe_read_user_str(r->n.data + pos, FILE_ASKED, (void *)argument(regs, arg));
+	len = bpf_probe_read_user_str(r->n.data + pos, FILE_ASKED, (void *)cb_call_argument(regs, arg));
 	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
 }
 
@@ -611,7 +513,7 @@ __noinline int named(__u64 old_regs, __u32 nr, __u8 op, __u32 error)
 	const volatile struct file_call *call = &calls[nr & CALL_MASK];
 	struct task_struct *t;
 	struct cb_state *s = cb_current_task(&t);
-	struct pt_regs *regs = TASK_REGS ? (void *)bpf_task_pt_regs(t) : (void *)old_regs;
+	struct pt_regs *regs = CB_TASK_REGS ? (void *)bpf_task_pt_regs(t) : (void *)old_regs;
 	struct file_key k = {};
 	struct room *r = get_room();
 	struct place p, p2 = {};
@@ -632,8 +534,8 @@ __noinline int named(__u64 old_regs, __u32 nr, __u8 op, __u32 error)
 	__builtin_memset(r->n.data + (len & (2 * FILE_ASKED - 1)), 0, 8);
 	k.who = s->who ? s->who : who(s);
 	k.a = (__u64)p.d;
-	k.b = mix((__u64)p.vm, (__u64)p2.d);
-	k.c = mix(mix(hash_asked(len), (__u64)num1 << 32 | num2), len1);
+	k.b = cb_mix((__u64)p.vm, (__u64)p2.d);
+	k.c = cb_mix(cb_mix(hash_asked(len), (__u64)num1 << 32 | num2), len1);
 	k.what = op | (__u64)error << 32;
 	if (again(&k, 0, num1) || !first(&k, s->h.cont, 0, num1, &c))
 		return 0;
@@ -677,27 +579,25 @@ static __always_inline int open_returned(struct trace_event_raw_sys_exit *ctx, _
 	__u32 fmode, what, flags, mode;
 	struct file_key k;
 	struct pt_regs *regs;
-	long ret = ctx->ret;
+	long ret = cb_call_result(ctx);
 	struct file *f;
 
-	/* read here, and not by an address made later, which the verifier refuses */
-	asm volatile("" : "+r"(ret));
 	if (!s)
 		return 0;
 	if (ret < 0)
-		return named(TASK_REGS ? 0 : (__u64)regs_of(t, ctx), ctx->id, FILE_OPEN, -ret);
+		return named(CB_TASK_REGS ? 0 : (__u64)cb_call_regs(t, ctx), ctx->id, FILE_OPEN, -ret);
 	if (only_failed)
 		return 0;
-	f = file_of(t, ret);
+	f = cb_call_file(t, ret);
 	if (!f)
 		return 0;
-	fmode = GET(f, file, f_mode);
+	fmode = CB_GET(f, file, f_mode);
 	what = (fmode & FMODE_CREATED ? FILE_CREATE : FILE_OPEN) | access_of(fmode) << 8;
 	key_of(&k, s, f, what);
 	/* opens to read are most of all, and differ in nothing that matters: the flags of the first will do */
 	if (!(fmode & FMODE_WRITE) && again(&k, 0, 0))
 		return 0;
-	regs = regs_of(t, ctx);
+	regs = cb_call_regs(t, ctx);
 	flags = num1 ? number(regs, num1) : 01 | O_CREAT | O_TRUNC;
 	if ((fmode & FMODE_WRITE) && again(&k, 0, flags))
 		return 0;
@@ -746,10 +646,10 @@ int file_named(struct trace_event_raw_sys_exit *ctx)
 
 	if (!s || (only_failed && ctx->ret >= 0))
 		return 0;
-	regs = regs_of(t, ctx);
-	if (op == FILE_UNLINK && call->num1 && argument(regs, call->num1) & AT_REMOVEDIR)
+	regs = cb_call_regs(t, ctx);
+	if (op == FILE_UNLINK && call->num1 && cb_call_argument(regs, call->num1) & AT_REMOVEDIR)
 		op = FILE_RMDIR;
-	return named(TASK_REGS ? 0 : (__u64)regs, ctx->id, op, ctx->ret < 0 ? -ctx->ret : 0);
+	return named(CB_TASK_REGS ? 0 : (__u64)regs, ctx->id, op, ctx->ret < 0 ? -ctx->ret : 0);
 }
 
 /* A call on a descriptor: the file it stands for, whether it failed or not. */
@@ -766,9 +666,9 @@ int file_fd(struct trace_event_raw_sys_exit *ctx)
 
 	if (!s || (only_failed && !error))
 		return 0;
-	regs = regs_of(t, ctx);
-	fd = argument(regs, call->fd);
-	f = file_of(t, fd);
+	regs = cb_call_regs(t, ctx);
+	fd = cb_call_argument(regs, call->fd);
+	f = cb_call_file(t, fd);
 	if (!f)
 		return 0;
 	return opened(s, f, fd, call->op | error << 32, call->num1 ? number(regs, call->num1) : 0,
@@ -787,9 +687,9 @@ int file_map(struct trace_event_raw_sys_exit *ctx)
 
 	if (!s || (only_failed && !error))
 		return 0;
-	regs = regs_of(t, ctx);
-	prot = argument(regs, 3);
-	flags = argument(regs, 4);
+	regs = cb_call_regs(t, ctx);
+	prot = cb_call_argument(regs, 3);
+	flags = cb_call_argument(regs, 4);
 	if (flags & MAP_ANONYMOUS)
 		return 0;
 	if (prot & PROT_EXEC)
@@ -798,8 +698,8 @@ int file_map(struct trace_event_raw_sys_exit *ctx)
 		how |= PROT_WRITE;
 	if (!how)
 		return 0;
-	fd = argument(regs, 5);
-	f = file_of(t, fd);
+	fd = cb_call_argument(regs, 5);
+	f = cb_call_file(t, fd);
 	return f ? opened(s, f, fd, FILE_MAP | how << 8 | error << 32, how, 0, 0) : 0;
 }
 
@@ -829,14 +729,14 @@ int BPF_PROG(file_bytes, struct pt_regs *regs, long ret)
 	if (!s || only_failed)
 		return 0;
 	if (call->fd) {
-		fd = argument(regs, call->fd);
-		f = file_of(t, fd);
+		fd = cb_call_argument(regs, call->fd);
+		f = cb_call_file(t, fd);
 		if (f)
 			opened(s, f, fd, FILE_READ, 0, 0, ret);
 	}
 	if (call->fd2) {
-		fd = argument(regs, call->fd2);
-		f = file_of(t, fd);
+		fd = cb_call_argument(regs, call->fd2);
+		f = cb_call_file(t, fd);
 		if (f)
 			opened(s, f, fd, FILE_WRITE, 0, 0, ret);
 	}

@@ -355,6 +355,7 @@ static int setup(struct cb_run *run, void *skel)
 	s->rodata->inside = t->inside;
 	s->rodata->only_failed = cb_run_failed(run);
 	s->rodata->by_process = cb_run_by_process(run);
+	s->rodata->cb_cast = cb_run_kernel_has("bpf_rdonly_cast");
 	for (size_t i = 0; err >= 0 && i < sizeof(contact_calls) / sizeof(contact_calls[0]); i++) {
 		int nr = cb_syscall_number(contact_calls[i].name);
 

@@ -715,7 +715,7 @@ static int setup(struct cb_run *run, void *skel)
 	s->rodata->every = !f->kernel_counts;
 	s->rodata->only_failed = cb_run_failed(run);
 	s->rodata->fs_paths = f->host_path;
-	s->rodata->cast = cb_run_kernel_has("bpf_rdonly_cast");
+	s->rodata->cb_cast = cb_run_kernel_has("bpf_rdonly_cast");
 	s->rodata->ring_size = RING;
 	err = set_calls(run, f);
 	return err ? err : cb_run_ring(run, RING);
