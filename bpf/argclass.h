@@ -13,8 +13,20 @@
 #endif
 
 #define CB_ARGCLASS_BASE 0x400 /* call numbers from here to 0x7ff are lines of the table */
-#define CB_ARGCLASS_MAX 128
+#define CB_ARGCLASS_MAX 127
 #define CB_ARGCLASS_CALLS 512
+/*
+ * Calls that have many lines, all for single values of the first argument (prctl), would pay for every line that
+ * does not fit: theirs are spread over the value's low bits.
+ */
+#define CB_ARGCLASS_SPREADS 8
+#define CB_ARGCLASS_SPREAD 64
+
+/* Where a call's lines begin: number + 1 of its first, 0 none; above CB_ARGCLASS_MAX, that of a spread. */
+struct cb_argtable {
+	__u8 first[CB_ARGCLASS_CALLS];
+	__u8 spread[CB_ARGCLASS_SPREADS][CB_ARGCLASS_SPREAD];
+};
 
 /* one line as the kernel half has it; next: number + 1 of the call's next line, 0 none */
 struct cb_argrule {

@@ -14,9 +14,8 @@
 
 const volatile __u32 mode = CHUNK_COUNTS;
 const volatile __u64 ring_size = 4 * 1024 * 1024;
-/* first rule of a call + 1, and the rules */
-const volatile __u8 arg_first[CB_ARGCLASS_CALLS] = {};
-const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX] = {};
+const volatile struct cb_argtable arg_table = {};
+const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX + 1] = {};
 
 #define CB_STATE_DATA                                                                                                  \
 	__u64 first;                                                                                                   \
@@ -158,8 +157,11 @@ static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s,
 /* The class of a call that has rules, else the call itself. */
 static __always_inline __u16 classify(struct pt_regs *regs, __u16 nr, __u8 rule)
 {
+	if (rule > CB_ARGCLASS_MAX)
+		rule = arg_table.spread[(rule - CB_ARGCLASS_MAX - 1) & (CB_ARGCLASS_SPREADS - 1)]
+				       [ARG(regs, 1, di) & (CB_ARGCLASS_SPREAD - 1)];
 	for (int i = 0; i < 12 && rule; i++) {
-		__u32 at = (rule - 1) & (CB_ARGCLASS_MAX - 1);
+		__u32 at = (rule - 1) & CB_ARGCLASS_MAX;
 		const volatile struct cb_argrule *r = &arg_rule[at];
 		__u64 v;
 
@@ -209,7 +211,7 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 		s->h.flags |= CB_F_COMPAT;
 		nr = (nr & 0x3ff) | 0x8000;
 	} else if (id >= 0 && id < CB_ARGCLASS_CALLS) {
-		__u8 rule = arg_first[id];
+		__u8 rule = arg_table.first[id];
 
 		if (rule)
 			nr = classify(regs, nr, rule);

@@ -56,9 +56,10 @@ const char *cb_host_boot_id(void); /* /proc/sys/kernel/random/boot_id */
 const char *cb_syscall_name(unsigned nr); /* "openat", "compat:open", "syscall_999"; static storage, never freed */
 int cb_syscall_number(const char *name);  /* inverse, -1 if unknown */
 
-/* The rules of bpf/argclass.h for the constants arg_first (512) and arg_rule (128) of a probe. */
+/* The lines of bpf/argclass.h for the constants arg_table and arg_rule (CB_ARGCLASS_MAX + 1) of a probe. */
 struct cb_argrule;
-void cb_argclass_rules(uint8_t *first, struct cb_argrule *rule);
+struct cb_argtable;
+void cb_argclass_rules(struct cb_argtable *table, struct cb_argrule *rule);
 
 /* ---- events: what a writer prints and -r rebuilds ---- */
 /*

@@ -178,21 +178,53 @@ int cb_syscall_number(const char *name)
 	return unnamed(name);
 }
 
-/* The table of argument classes as a probe wants it: chains by call number. */
-void cb_argclass_rules(uint8_t *first, struct cb_argrule *rule)
+/* Lines of a call, or 0 where one of them asks for more than a value of the first argument. */
+static int spreadable(const char *call)
 {
+	int n = 0;
+
+	for (size_t i = 0; i < CLASSES; i++) {
+		const struct cb_argclass *a = &cb_argclasses[i];
+
+		if (strcmp(a->call, call))
+			continue;
+		if (a->arg || a->deref || a->mask != 0xffffffff)
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+/* Where lines of a call begin: its own place, or for a call with many that of the value in its spread. */
+static uint8_t *argclass_place(struct cb_argtable *table, const struct cb_argclass *a, int nr, int *spreads)
+{
+	uint8_t *first = &table->first[nr];
+
+	if (!*first && *spreads < CB_ARGCLASS_SPREADS && spreadable(a->call) > 2)
+		*first = CB_ARGCLASS_MAX + 1 + (*spreads)++;
+	if (*first <= CB_ARGCLASS_MAX)
+		return first;
+	return &table->spread[*first - CB_ARGCLASS_MAX - 1][a->value & (CB_ARGCLASS_SPREAD - 1)];
+}
+
+void cb_argclass_rules(struct cb_argtable *table, struct cb_argrule *rule)
+{
+	int spreads = 0;
+
 	_Static_assert(CLASSES <= CB_ARGCLASS_MAX, "argument classes");
 	for (size_t i = CLASSES; i-- > 0;) { /* backwards, so that a chain is in the order of the table */
 		const struct cb_argclass *a = &cb_argclasses[i];
 		int nr = cb_syscall_number(a->call);
+		uint8_t *place;
 
 		if (nr < 0 || nr >= CB_ARGCLASS_CALLS)
 			continue; /* not a call of this machine */
+		place = argclass_place(table, a, nr, &spreads);
 		rule[i].mask = a->mask;
 		rule[i].value = a->value;
 		rule[i].arg = a->arg;
 		rule[i].deref = a->deref;
-		rule[i].next = first[nr];
-		first[nr] = i + 1;
+		rule[i].next = *place;
+		*place = i + 1;
 	}
 }

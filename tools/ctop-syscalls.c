@@ -489,7 +489,7 @@ static int setup(struct cb_run *run, void *skel)
 
 	s->rodata->mode = t->mode;
 	s->rodata->ring_size = RING;
-	cb_argclass_rules(s->rodata->arg_first, s->rodata->arg_rule);
+	cb_argclass_rules(&s->rodata->arg_table, s->rodata->arg_rule);
 	err = cb_run_program(run, "enter", t->mode == CHUNK_SEQUENCES);
 	if (!err)
 		err = cb_run_program(run, "enter_clock", t->mode == CHUNK_LATENCY);

@@ -334,7 +334,7 @@ static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode
 	bpf_program__set_autoload(s->progs.enter, mode == CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.leave, mode != CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.enter_clock, mode == CHUNK_LATENCY);
-	cb_argclass_rules(s->rodata->arg_first, s->rodata->arg_rule);
+	cb_argclass_rules(&s->rodata->arg_table, s->rodata->arg_rule);
 	err = syscalls_bpf__load(s);
 	if (err)
 		return cb_fail(&b->err, err, "the kernel refuses the probe: %s", strerror(-err));
