@@ -127,6 +127,43 @@ void cb_json_schema(struct cb_writer *w)
 
 const struct cb_format_ops cb_json_ops = { json_row, NULL };
 
+static bool is_word(const char *s, size_t len, const char *word)
+{
+	return len == strlen(word) && !memcmp(s, word, len);
+}
+
+/* What readers make of an array, back into one: the inverse of put_word() in read_json.c. */
+static void json_words(struct cb_buf *out, const char *text)
+{
+	struct cb_buf word = { 0 };
+	size_t len, i;
+
+	cb_buf_putc(out, '[');
+	for (;; text += len + 1) {
+		len = strcspn(text, " ");
+		cb_buf_reset(&word);
+		for (i = 0; i < len; i++) {
+			bool space = text[i] == '\\' && len - i >= 4 && !memcmp(text + i, "\\x20", 4);
+
+			cb_buf_putc(&word, space ? ' ' : text[i]);
+			/* a backslash is two: the second begins nothing */
+			if (text[i] == '\\' && !space && i + 1 < len)
+				cb_buf_putc(&word, text[++i]);
+			i += space ? 3 : 0;
+		}
+		if (is_word(text, len, "''"))
+			cb_buf_reset(&word);
+		else if (is_word(text, len, "\\x27'"))
+			memcpy(word.s, "''", word.len = 2);
+		cb_json_string(out, word.len ? word.s : "", word.len);
+		if (!text[len])
+			break;
+		cb_buf_putc(out, ',');
+	}
+	cb_buf_putc(out, ']');
+	cb_buf_free(&word);
+}
+
 void cb_json_row(struct cb_buf *out, const struct cb_pair *p, size_t n)
 {
 	bool any = false;
@@ -137,8 +174,10 @@ void cb_json_row(struct cb_buf *out, const struct cb_pair *p, size_t n)
 		cb_buf_putc(out, any ? ',' : '{');
 		cb_json_string(out, p[i].name, strlen(p[i].name));
 		cb_buf_putc(out, ':');
-		if (p[i].raw)
+		if (p[i].form == CB_PAIR_RAW)
 			cb_buf_puts(out, p[i].text);
+		else if (p[i].form == CB_PAIR_WORDS)
+			json_words(out, p[i].text);
 		else
 			cb_json_string(out, p[i].text, strlen(p[i].text));
 		any = true;

@@ -39,10 +39,14 @@ void cb_writer_meta(struct cb_writer *w, const struct cb_common *c);
 void cb_writer_free(struct cb_writer *w);
 
 /* One JSON row from names and texts, for programs whose rows are no records (alarms of other data, import).
- * text NULL or "" leaves the field out; raw: number or bool as it stands. */
+ * text NULL or "" leaves the field out. */
 struct cb_pair {
 	const char *name, *text;
-	bool raw;
+	enum cb_pair_form {
+		CB_PAIR_TEXT,
+		CB_PAIR_RAW,   /* JSON as it stands: a number, a bool */
+		CB_PAIR_WORDS, /* in the form of CB_ARGV: an array */
+	} form;
 };
 void cb_json_row(struct cb_buf *out, const struct cb_pair *p, size_t n); /* appends, with newline */
 void cb_json_string(struct cb_buf *out, const char *text, size_t len); /* quoted */

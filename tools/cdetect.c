@@ -56,9 +56,10 @@ struct detect {
 	struct cb_buf row;
 	struct cb_pair *pair;
 	int npair;
-	bool *number; /* by column: JSON shows it without quotes */
-	const struct cb_dataset *number_of;
-	int nnumber;
+	enum cb_pair_form *form; /* by column: how JSON shows it */
+	const struct cb_dataset *form_of;
+	int nform, fields_id; /* of schema.fields */
+	char *raw;
 	int cut;
 	uint64_t bad, lost_at_end;
 };
@@ -145,25 +146,49 @@ static void say(void *arg, const char *text)
 
 /* ---- -w: every row as it was judged ---- */
 
-static void learn_numbers(struct detect *d, const struct cb_dataset *ds)
+static enum cb_pair_form form_of_type(enum cb_type t)
+{
+	if (t == CB_ARGV)
+		return CB_PAIR_WORDS;
+	return cb_type_json(t) == CB_JSON_STRING ? CB_PAIR_TEXT : CB_PAIR_RAW;
+}
+
+static void learn_forms(struct detect *d, const struct cb_dataset *ds)
 {
 	int n = cb_names_count(d->names), id;
 	size_t i;
 
-	d->number_of = ds;
-	d->number = cb_xrealloc(d->number, n + 1);
-	d->nnumber = n;
-	memset(d->number, 0, n);
+	d->form_of = ds;
+	d->form = cb_xrealloc(d->form, (n + 1) * sizeof(*d->form));
+	d->nform = n;
+	memset(d->form, 0, (n + 1) * sizeof(*d->form));
 	for (i = 0; i < cb_ncommon_fields; i++) {
 		id = cb_names_id(d->names, cb_common_fields[i].name);
 		if (id < n)
-			d->number[id] = cb_type_json(cb_common_fields[i].type) != CB_JSON_STRING;
+			d->form[id] = form_of_type(cb_common_fields[i].type);
 	}
 	for (i = 0; i < ds->ncol; i++) {
 		id = cb_names_id(d->names, ds->col[i].name);
 		if (id < n)
-			d->number[id] = cb_type_json(ds->col[i].type) != CB_JSON_STRING;
+			d->form[id] = form_of_type(ds->col[i].type);
 	}
+	id = cb_names_id(d->names, "schema.version");
+	if (id < n)
+		d->form[id] = CB_PAIR_RAW;
+}
+
+/* What a schema row describes is no text of a row, but JSON. */
+static struct cb_pair fields_pair(struct detect *d, const struct cb_row *row)
+{
+	size_t len = row->len[d->fields_id];
+	int n;
+
+	d->raw = cb_xrealloc(d->raw, len + 1);
+	n = cb_unescape(d->raw, len, row->val[d->fields_id], len);
+	if (n < 0) /* it was no text of ours */
+		return (struct cb_pair){ "schema.fields", row->val[d->fields_id], CB_PAIR_TEXT };
+	d->raw[n] = 0;
+	return (struct cb_pair){ "schema.fields", d->raw, *d->raw == '[' ? CB_PAIR_RAW : CB_PAIR_TEXT };
 }
 
 static void record(struct detect *d, const struct cb_row *row)
@@ -174,12 +199,14 @@ static void record(struct detect *d, const struct cb_row *row)
 		d->npair = row->npresent;
 		d->pair = cb_xrealloc(d->pair, d->npair * sizeof(*d->pair));
 	}
-	if (row->dataset && (row->dataset != d->number_of || d->nnumber < row->ncol))
-		learn_numbers(d, row->dataset);
+	if (row->dataset && (row->dataset != d->form_of || d->nform < row->ncol))
+		learn_forms(d, row->dataset);
 	for (i = 0; i < row->npresent; i++) {
 		id = row->present[i];
 		d->pair[i] = (struct cb_pair){ cb_names_name(d->names, id), row->val[id],
-					       row->dataset && id < d->nnumber && d->number[id] };
+					       row->dataset && id < d->nform ? d->form[id] : CB_PAIR_TEXT };
+		if (id == d->fields_id)
+			d->pair[i] = fields_pair(d, row);
 	}
 	cb_buf_reset(&d->row);
 	cb_json_row(&d->row, d->pair, row->npresent);
@@ -418,6 +445,7 @@ int main(int argc, char **argv)
 	argp_program_version = "cbtools " CB_VERSION;
 	argp_err_exit_status = CB_EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &d);
+	d.fields_id = cb_names_id(d.names, "schema.fields");
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -438,6 +466,7 @@ int main(int argc, char **argv)
 	cb_names_free(d.names);
 	cb_buf_free(&d.row);
 	free(d.pair);
-	free(d.number);
+	free(d.form);
+	free(d.raw);
 	return ret;
 }

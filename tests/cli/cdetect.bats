@@ -77,6 +77,30 @@ fields() {
 	cdetect -m "$M" -q "$T/a.jsonl" | grep -q '/bin/sh was never seen here'
 }
 
+@test "what -w records are the rows that came, and judged they give the same alarms" {
+	stream --seed 3 --from 2000 --attack shell args --odd > "$T/n"
+	# as collectors write arguments, and some that are no easy reading
+	python3 - "$T/n" > "$T/a.jsonl" <<-'EOF'
+	import json, sys
+	odd = [["", "a b", "''", "x\\\\x20y", "line\\x0abreak", "-e"], ["one"]]
+	for n, line in enumerate(open(sys.argv[1])):
+	    r = json.loads(line)
+	    if "process.command_args" in r:
+	        r["process.command_args"] = [w.replace("\\x20", " ") for w in r["process.command_args"].split(" ")] + odd[n % 2]
+	    print(json.dumps(r))
+	EOF
+	cdetect -m "$M" -q -j -w "$T/rec.jsonl" "$T/a.jsonl" > "$T/1"
+	python3 - "$T/a.jsonl" "$T/rec.jsonl" <<-'EOF'
+	import json, sys
+	a, b = ([json.loads(l) for l in open(f)] for f in sys.argv[1:])
+	assert sum(type(r.get("process.command_args")) is list and "a b" in r["process.command_args"] for r in a) >= 3
+	assert sum("schema.fields" in r for r in a) == 1
+	assert a == b, next((x, y) for x, y in zip(a, b) if x != y)
+	EOF
+	cdetect -m "$M" -q -j "$T/rec.jsonl" | cmp - "$T/1"
+	grep -q raised "$T/1"
+}
+
 @test "the same alarm comes once, with its count, and again after 30 s of quiet" {
 	stream --seconds 240 --seed 5 --from 900 > "$T/n"
 	python3 - "$T/n" > "$T/a" <<-'EOF'

@@ -465,12 +465,17 @@ static void test_cut(void **state)
 
 static void test_pairs(void **state)
 {
-	static const struct cb_pair p[] = { { "a", "x\"\\\n" }, { "b", "" }, { "c", NULL }, { "d", "17", true } };
+	static const struct cb_pair p[] = { { "a", "x\"\\\n" }, { "b", "" }, { "c", NULL }, { "d", "17", CB_PAIR_RAW } };
+	/* spaces, an empty word, two quotes, a backslash in front of what looks like a space */
+	static const struct cb_pair words = { "w", "sh a\\x20b '' \\x27' \\\\x20 \\x0a 7", CB_PAIR_WORDS };
 	struct cb_buf b = { 0 };
 
 	cb_json_row(&b, p, 4);
 	cb_json_row(&b, p + 1, 2);
 	assert_string_equal(b.s, "{\"a\":\"x\\\"\\\\\\u000a\",\"d\":17}\n{}\n");
+	cb_buf_reset(&b);
+	cb_json_row(&b, &words, 1);
+	assert_string_equal(b.s, "{\"w\":[\"sh\",\"a b\",\"\",\"''\",\"\\\\\\\\x20\",\"\\\\x0a\",\"7\"]}\n");
 	cb_buf_free(&b);
 }
 
