@@ -66,6 +66,19 @@ count_calls() {
 		jq '.["process.exec.id"]' | sort -u | wc -l)" = 3 ]
 }
 
+@test "-S: each value of an argument that has a class, and one that has none" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id values)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_run values argcalls 101 103 107 109 113 127 131 137 >"$BATS_TEST_TMPDIR/made"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	rows "$out" event | jq -r '.["syscall.sequence"]' | tr ' ' '\n' | grep ^prctl | sort | uniq -c |
+		awk '{ print $2, $1 }' | diff - <(sort "$BATS_TEST_TMPDIR/made")
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/made")" = 8 ]
+}
+
 @test "counts: calls, errors by errno and rates of a container add up to the workload's own" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id count)
