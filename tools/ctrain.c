@@ -253,7 +253,7 @@ static int save(struct train *t, bool done, struct cb_err *e)
 	return err;
 }
 
-static void count_source(struct train *t, const struct cb_row *row, uint64_t lost)
+static void count_source(struct train *t, const struct cb_row *row, uint64_t events, uint64_t lost)
 {
 	static int last; /* rows come in runs of one file */
 	struct cb_source *s;
@@ -265,6 +265,7 @@ static void count_source(struct train *t, const struct cb_row *row, uint64_t los
 			continue;
 		last = (last + i) % t->nsource;
 		s->rows++;
+		s->events += events;
 		s->lost += lost;
 		s->first = s->first ? s->first : row->time;
 		s->last = row->time;
@@ -289,8 +290,10 @@ static int look_up(struct train *t, struct cb_err *e)
 
 static int read_rows(struct train *t, struct cb_inputs *in, struct cb_err *e)
 {
-	uint64_t lost = 0, n = 0;
+	const struct cb_learn_stats *now = cb_learn_stats(t->learn);
+	struct cb_learn_stats before;
 	struct cb_row row;
+	uint64_t n = 0;
 	int got, err = 0;
 
 	t->next_checkpoint = now_ns() + t->checkpoint_ns;
@@ -299,9 +302,9 @@ static int read_rows(struct train *t, struct cb_inputs *in, struct cb_err *e)
 		if (got == 0)
 			break;
 		if (got == 1) {
+			before = *now;
 			cb_learn_row(t->learn, &row);
-			count_source(t, &row, cb_learn_stats(t->learn)->lost - lost);
-			lost = cb_learn_stats(t->learn)->lost;
+			count_source(t, &row, now->rows - before.rows, now->lost - before.lost);
 		} else if (got != -EAGAIN) {
 			if (t->bad++ < 20 || got != -EINVAL)
 				fail(e->text);
@@ -313,6 +316,20 @@ static int read_rows(struct train *t, struct cb_inputs *in, struct cb_err *e)
 			err = look_up(t, e);
 	}
 	return err;
+}
+
+/* A collector to which nothing happened is no error; that none of them has anything to say is. */
+static int say_empty(const struct train *t, struct cb_err *e)
+{
+	int i;
+
+	if (!cb_learn_stats(t->learn)->rows)
+		return cb_fail(e, -EINVAL, "%s: expected rows of events, got none%s", t->source[0].path,
+			       t->nsource > 1 ? ", and neither in the others" : "");
+	for (i = 0; i < t->nsource && !t->quiet; i++)
+		if (!t->source[i].events)
+			fprintf(stderr, "ctrain: %s: no events in it, only that somebody watched\n", t->source[i].path);
+	return 0;
 }
 
 static void remarks(struct train *t, const struct cb_inputs *in)
@@ -366,8 +383,8 @@ static int train(struct train *t, struct cb_err *e)
 	err = cb_inputs_open(&in, t->names, path, t->nsource, e);
 	if (!err)
 		err = read_rows(t, in, e);
-	if (!err && !cb_learn_stats(t->learn)->rows)
-		err = cb_fail(e, -EINVAL, "%s: expected rows of events, got none", t->source[0].path);
+	if (!err)
+		err = say_empty(t, e);
 	if (!err)
 		err = cb_learn_missing(t->learn, e);
 	if (!err) {

@@ -155,6 +155,7 @@ void cb_model_thresholds(struct cb_model *m);
 struct cb_source {
 	char *path, *hash; /* hash NULL: a pipe */
 	uint64_t rows, lost, first, last;
+	uint64_t events; /* of the rows; not kept */
 };
 /* Whole, to learn on (counts, held-out windows), or to judge with (chains built, counts dropped). */
 int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb_err *e);

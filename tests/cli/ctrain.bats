@@ -110,8 +110,8 @@ content() {
 	pid=$!
 	exec 7> "$T/p"
 	stream >&7
-	for i in $(seq 1 200); do [ -s "$T/m.db" ] && break; sleep 0.05; done
-	content "$T/m.db" | grep -q '^ngram'
+	# it is written after the stream was read to here, however long that takes
+	until [ -s "$T/m.db" ] && content "$T/m.db" | grep -q '^ngram'; do kill -0 $pid; sleep 0.05; done
 	stream --seed 2 --from 500 >&7
 	exec 7>&-
 	wait $pid
@@ -181,6 +181,31 @@ content() {
 	refuses "got version 99" ctrain -m "$T/m.db" "$T/a.jsonl"
 	[ ! -e "$T/n.db" ]
 	[ "$(find "$T" -name '*.new')" = "" ]
+}
+
+@test "a recording without events is said, and no error beside others" {
+	mkdir "$T/rec"
+	stream > "$T/rec/a.jsonl"
+	for d in file peer; do
+		for kind in schema heartbeat end; do
+			echo "{\"event.dataset\":\"cbtools.$d\",\"event.kind\":\"$kind\",\"@timestamp\":\"2025-12-17T19:33:21Z\",\"host.id\":\"h1\",\"event.seen\":0}"
+		done > "$T/rec/$d.jsonl"
+	done
+	run -0 --separate-stderr ctrain -m "$T/m.db" "$T/rec"
+	[ "$(sort <<< "$stderr")" = "$(printf 'ctrain: %s: no events in it, only that somebody watched\n' "$T/rec/file.jsonl" "$T/rec/peer.jsonl")" ]
+	[[ "$output" == *"/usr/sbin/srv"*"ready"* ]]
+	# who was watched and opened nothing has an empty baseline, which is not none
+	[[ "$output" == *"file.path "* ]]
+	run -0 --separate-stderr ctrain -q -m "$T/m2.db" "$T/rec"
+	[ "$stderr" = "" ]
+	sum=$(md5sum < "$T/m.db")
+	echo >> "$T/rec/file.jsonl" # another source
+	for input in "$T/rec/file.jsonl" "$T/rec/file.jsonl $T/rec/peer.jsonl"; do
+		run -1 --separate-stderr ctrain -m "$T/m.db" $input
+		[ "${#stderr_lines[@]}" -ge 1 ]
+		[[ "${stderr_lines[-1]}" == "ctrain: $T/rec/file.jsonl: expected rows of events, got none"* ]]
+		[ "$sum" = "$(md5sum < "$T/m.db")" ]
+	done
 }
 
 @test "a full disk leaves the old model and one line" {
