@@ -258,7 +258,7 @@ both_named() {
 }
 
 @test "a flood of ever new peers is bounded and counted, and hides no other container's connect" {
-	local out=$BATS_TEST_TMPDIR/rows a b
+	local out=$BATS_TEST_TMPDIR/rows a b begun=$SECONDS
 	a=$(ctr_id a) b=$(ctr_id b)
 	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
 	ctr_start a net flood 200003
@@ -271,7 +271,8 @@ both_named() {
 	assert_sum "$out" "ctr == \"$a\"" event.count 200003
 	assert_sum "$out" "ctr == \"$a\"" network.failures 200003
 	has_rows "$out" "ctr == \"$a\" and dst == \"other\""
-	[ "$(count_rows "$out" "event and ctr == \"$a\" and action == \"connect\"")" -le 1100 ]
+	# a busy machine is slow: what has half its share used is forgotten after ten seconds, and told again
+	[ "$(count_rows "$out" "event and ctr == \"$a\" and action == \"connect\"")" -le $((1100 * (1 + (SECONDS - begun) / 10))) ]
 }
 
 @test "--matrix: who talked to whom, as a table and as a picture" {

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Iterators: what is there before the tool is, and the payload of connections that stay open. */
+#ifndef CB_PEER_THERE_BPF_H
+#define CB_PEER_THERE_BPF_H
+#include "peer_listen.bpf.h"
+#include "peer_unix.bpf.h"
+
+/* Payload so far of connections that are open. */
+SEC("iter/bpf_map_elem")
+int peer_live(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 *key = ctx->key;
+	struct flow_sock *fs = ctx->value;
+	struct flow_live l = {};
+	struct sock *sk;
+
+	if (!key || !fs || fs->dir == FLOW_LISTEN || !fs->open)
+		return 0;
+	sk = (struct sock *)*key;
+	l.sock = *key;
+	l.flow = fs->flow;
+	tcp_payload(sk, &l.tx, &l.rx);
+	l.gone = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+	l.tx -= fs->tx0;
+	l.rx -= fs->rx0;
+	bpf_seq_write(ctx->meta->seq, &l, sizeof(l));
+	return 0;
+}
+
+static __always_inline void found_connection(struct cb_state *s, struct sock *sk)
+{
+	__u64 port = (__u64)netns_of(sk) << 32 | (__u32)FLOW_TCP << 16 | local_port(sk);
+	bool inbound = bpf_map_lookup_elem(&flow_ports, &port) != NULL;
+	struct flow_sock fs = { .proto = FLOW_TCP, .dir = inbound ? FLOW_IN : FLOW_OUT };
+	struct flow_room *r = room_begin(fs.dir, FLOW_TCP);
+	__u64 key = (__u64)sk;
+	struct flow *f;
+
+	if (!r || bpf_map_lookup_elem(&flow_socks, &key))
+		return;
+	ends(sk, r, inbound);
+	fs.shared = netns_shared(s, sk, r->key.netns);
+	if (fs.shared)
+		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_TCP);
+	if (s->h.flags & CB_F_DROP)
+		return;
+	find_peer(s, sk, r);
+	f = flow_get(s, r, &fs.flow);
+	if (!f)
+		return;
+	f->noticed = 1; /* its beginning was not seen */
+	fs.born_ns = bpf_ktime_get_boot_ns();
+	tcp_payload(sk, &fs.tx0, &fs.rx0);
+	tcp_known(sk, f, &fs);
+}
+
+static __always_inline int found(struct cb_state *s, struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), proto = protocol_of(sk);
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	if (family == AF_UNIX) {
+		if (listeners_only && state == TCP_LISTEN && !(s->h.flags & CB_F_DROP))
+			unix_contact(s, sk, FLOW_LISTEN, 0);
+		return 0;
+	}
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (listeners_only && state == TCP_LISTEN)
+		inet_listens(s, sk, FLOW_TCP);
+	else if (listeners_only && proto == FLOW_UDP && udp_is_server(sk))
+		inet_listens(s, sk, FLOW_UDP);
+	else if (!listeners_only && proto == FLOW_TCP && state == TCP_ESTABLISHED)
+		found_connection(s, sk);
+	return 0;
+}
+
+/* What is there before the tool is. The programs' own state says whose it is. */
+SEC("iter/task_file")
+int peer_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *so = NULL;
+	struct cb_state *s;
+	struct sock *sk;
+
+	if (!t || !file)
+		return 0;
+	sk = socket_of_file(file, &so);
+	if (!sk)
+		return 0;
+	s = cb_state_of(t);
+	if (!s)
+		return 0;
+	s->found = (__u64)t;
+	found(s, sk);
+	s->found = 0;
+	return 0;
+}
+#endif

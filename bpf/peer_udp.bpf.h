@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* UDP: each datagram at its call, and the questions to name servers. */
+#ifndef CB_PEER_UDP_BPF_H
+#define CB_PEER_UDP_BPF_H
+#include "peer_call.bpf.h"
+#include "peer_inet.bpf.h"
+
+/* Where a question's name ends: its labels, each with its length before it. 0: it is none. */
+static __always_inline __u32 question_length(const char *q, __u32 have)
+{
+	__u32 at = 0;
+
+	for (int i = 0; i < 64; i++) {
+		__u8 n;
+
+		if (at >= FLOW_NAME - 6 || at >= have)
+			return 0;
+		n = q[at & (FLOW_NAME - 1)];
+		if (!n)
+			return at + 5; /* with type and class */
+		if (n > 63)
+			return 0;
+		at += n + 1;
+	}
+	return 0;
+}
+
+/* What was asked, as it stands in the datagram; user space makes text of it. */
+static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
+{
+	struct flow_room *r = room_raw();
+	struct flow *f;
+	__u32 have, n;
+	__u64 id = 0;
+
+	if (!r || m->len < 17)
+		return 0;
+	have = m->len > 12 + FLOW_NAME ? 12 + FLOW_NAME : m->len;
+	if (bpf_probe_read_user(r->raw, below(have, 512), (void *)m->buf))
+		return 0;
+	/* a question, not an answer; and at least one */
+	if ((r->raw[2] & 0xf8) || (!r->raw[4] && !r->raw[5]))
+		return 0;
+	n = question_length(r->raw + 12, have - 12);
+	if (!n || n >= FLOW_NAME || n > have - 12)
+		return 0;
+	/* server and addresses stay those of the datagram that asked */
+	r->key.dir = FLOW_QUERY;
+	r->key.netns = 0;
+	__builtin_memset(r->name, 0, sizeof(r->name));
+	bpf_probe_read_kernel(r->name, below(n, FLOW_NAME), r->raw + 12);
+	r->namelen = n;
+	hash_name(r);
+	f = flow_get(s, r, &id);
+	if (!f) {
+		flow_lost();
+		return 0;
+	}
+	flow_contact(f);
+	flow_notice(f, id);
+	return 0;
+}
+
+/* Key and ends of a datagram's flow. to: address in the caller's memory, of an unconnected socket. */
+static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk, __u64 to)
+{
+	bool server = udp_is_server(sk);
+	struct flow_room *r = room_begin(server ? FLOW_IN : FLOW_OUT, FLOW_UDP);
+
+	if (!r)
+		return NULL;
+	ends(sk, r, server);
+	if (!r->flow.rport) {
+		__builtin_memset(r->key.addr, 0, sizeof(r->key.addr));
+		if (user_address(to, r->key.addr, &r->flow.rport) && !server)
+			r->key.port = r->flow.rport;
+	}
+	__builtin_memcpy(r->raddr, r->key.addr, sizeof(r->raddr));
+	find_peer(s, sk, r);
+	return r;
+}
+
+static __noinline int udp_sent(struct cb_state *s, struct sock *sk, struct peer_msg *m, long ret)
+{
+	struct flow_room *r = udp_ends(s, sk, m->to);
+	struct flow *f;
+	bool out;
+	__u64 id = 0;
+
+	if (!r)
+		return 0;
+	out = r->key.dir == FLOW_OUT;
+	if (out && netns_shared(s, sk, r->key.netns))
+		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_UDP);
+	f = flow_get(s, r, &id);
+	if (!f) {
+		flow_lost();
+		return 0;
+	}
+	if (out)
+		flow_contact(f);
+	if (ret < 0) {
+		flow_failed(f, id, -ret);
+		return 0;
+	}
+	flow_bytes(f, true, ret);
+	flow_notice(f, id);
+	if (out && m->to)
+		loose_known(sk, id, FLOW_OUT, FLOW_UDP);
+	if (out && m->buf && r->flow.rport == DNS_PORT)
+		udp_question(s, m);
+	return 0;
+}
+
+static __noinline int udp_received(struct cb_state *s, struct sock *sk, __u64 from, long ret)
+{
+	struct flow_room *r = udp_ends(s, sk, from);
+	struct flow *f;
+	__u64 id = 0;
+
+	if (!r)
+		return 0;
+	if (!r->flow.rport && r->key.dir == FLOW_OUT) {
+		/* the caller does not ask whom it is from: the one it last sent to */
+		f = loose_flow(sk);
+		if (f)
+			flow_bytes(f, false, ret);
+		if (f)
+			return 0;
+	}
+	f = flow_get(s, r, &id);
+	if (!f) {
+		flow_lost();
+		return 0;
+	}
+	if (r->key.dir == FLOW_IN || (r->key.flags & FLOW_F_OTHER))
+		flow_contact(f);
+	flow_bytes(f, false, ret);
+	flow_notice(f, id);
+	return 0;
+}
+
+static __always_inline int received_many(struct cb_state *s, struct sock *sk, long n)
+{
+	for (int i = 0; i < MMSG_MAX; i++) {
+		__u64 at = s->call.arg[1] + i * MMSG_SIZE;
+		struct peer_msg m;
+		__u32 got = 0;
+
+		if (i >= n)
+			break;
+		message(at, &m);
+		bpf_probe_read_user(&got, sizeof(got), (void *)at + sizeof(struct user_msghdr));
+		udp_received(s, sk, m.to, got);
+	}
+	return 0;
+}
+
+static __always_inline int received(struct cb_state *s, struct sock *sk, long ret)
+{
+	struct peer_msg m = { .to = s->call.arg[4] };
+
+	if (s->call.nr == nr_recvmmsg)
+		return received_many(s, sk, ret);
+	if (s->call.nr == nr_recvmsg)
+		message(s->call.arg[1], &m);
+	return udp_received(s, sk, m.to, ret);
+}
+
+/* recvfrom, recvmsg and recvmmsg, where the length is known from within */
+SEC("tp")
+int peer_received(struct trace_event_raw_sys_exit *ctx)
+{
+	struct cb_state *s = cb_current();
+
+	if (!s || !s->call.busy)
+		return 0;
+	s->call.busy = 0;
+	if (ctx->ret < 0)
+		return 0;
+	return received(s, (struct sock *)s->call.sk, s->call.nr == nr_recvmmsg ? ctx->ret : s->call.len);
+}
+
+/* the same where it is not: with peer_enter */
+SEC("tp")
+int peer_call_received(struct trace_event_raw_sys_exit *ctx)
+{
+	struct cb_state *s = ctx->ret < 0 ? NULL : wanted();
+	struct socket *so = NULL;
+	struct sock *sk = s ? socket_of_fd(s->call.arg[0], &so) : NULL;
+
+	if (!sk || !is_udp(sk) || (s->call.nr == nr_recvfrom && (s->call.arg[3] & MSG_PEEK)))
+		return 0;
+	return received(s, sk, ctx->ret);
+}
+
+static __always_inline int sent_many(struct cb_state *s, struct sock *sk, long n)
+{
+	for (int i = 0; i < MMSG_MAX; i++) {
+		__u64 at = s->call.arg[1] + i * MMSG_SIZE;
+		struct peer_msg m;
+		__u32 put = 0;
+
+		if (i >= n)
+			break;
+		message(at, &m);
+		bpf_probe_read_user(&put, sizeof(put), (void *)at + sizeof(struct user_msghdr));
+		udp_sent(s, sk, &m, put);
+	}
+	return 0;
+}
+
+/* sendto, sendmsg and sendmmsg */
+SEC("tp")
+int peer_call_sent(struct trace_event_raw_sys_exit *ctx)
+{
+	struct cb_state *s = ctx->ret == -EAGAIN ? NULL : wanted();
+	struct socket *so = NULL;
+	struct sock *sk = s ? socket_of_fd(s->call.arg[0], &so) : NULL;
+	struct peer_msg m;
+
+	if (!sk || !is_udp(sk))
+		return 0;
+	if (s->call.nr == nr_sendmmsg && ctx->ret > 0)
+		return sent_many(s, sk, ctx->ret);
+	s->many_next = 0;
+	sending(s, s->call.nr, s->call.arg, &m);
+	return udp_sent(s, sk, &m, ctx->ret);
+}
+#endif
