@@ -142,11 +142,14 @@ int cb_run_drain(struct cb_run *run)
 }
 
 /* The whole of a pass is read before any of it is used: see cb_probe_tasks(). */
-static int read_tasks(struct cb_run *run, int fd)
+static int read_tasks(struct cb_run *run)
 {
 	static const size_t step = 65536;
+	int fd = bpf_iter_create(bpf_link__fd(run->iter));
 	ssize_t n;
 
+	if (fd < 0)
+		return cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno));
 	cb_buf_reset(&run->peeks);
 	for (;;) {
 		if (run->peeks.cap - run->peeks.len < step) {
@@ -164,7 +167,9 @@ static int read_tasks(struct cb_run *run, int fd)
 			break;
 		run->peeks.len += n;
 	}
-	return n < 0 ? cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno)) : 0;
+	n = n < 0 ? cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno)) : 0;
+	close(fd);
+	return n;
 }
 
 /* Calls fn for each record of the pass; life records or peeks. */
@@ -195,24 +200,15 @@ static int each_task_record(struct cb_run *run, bool peeks)
  * Peeks are used after the ring was drained: what was peeked at may have been sent in full since, never the
  * other way round, so a gap in the numbers is a loss.
  */
-static int pass(struct cb_run *run, int fd)
+int cb_probe_tasks(struct cb_run *run)
 {
-	int err;
+	int err = read_tasks(run);
 
-	if (fd < 0)
-		return cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno));
-	err = read_tasks(run, fd);
-	close(fd);
 	if (!err)
 		err = each_task_record(run, false);
 	while (!err && (err = cb_probe_drain(run)) > 0)
 		err = cb_output_flush(run);
 	return err ? err : each_task_record(run, true);
-}
-
-int cb_probe_tasks(struct cb_run *run)
-{
-	return pass(run, bpf_iter_create(bpf_link__fd(run->iter)));
 }
 
 static int attach_one(struct cb_run *run, struct bpf_program *p, struct bpf_link **ret)
@@ -255,7 +251,7 @@ static int attach_all(struct cb_run *run)
 	p = bpf_object__find_program_by_name(run->obj, "cb_tasks");
 	err = p ? attach_one(run, p, &run->iter) : -ENOENT;
 	if (!err && cb_kernel_nested()) {
-		err = read_tasks(run, bpf_iter_create(bpf_link__fd(run->iter)));
+		err = read_tasks(run);
 		if (!err)
 			err = cb_kernel_const(run->obj, "cb_find_level", &no, sizeof(no), &run->err);
 	}

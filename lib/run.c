@@ -290,11 +290,12 @@ static int wait_ms(const struct times *t, uint64_t now, bool more)
 static int loop(struct cb_run *run, struct times *t)
 {
 	struct epoll_event ev[4];
+	bool more = false; /* records are left: a drain does not take for ever */
 	int err = 0, out;
 
 	while (!err) {
 		uint64_t now = cb_now_boot();
-		int n = epoll_wait(run->epoll, ev, 4, wait_ms(t, now, err > 0));
+		int n = epoll_wait(run->epoll, ev, 4, wait_ms(t, now, more));
 
 		if (n < 0 && errno != EINTR)
 			return cb_fail(&run->err, -errno, "waiting: %s", strerror(errno));
@@ -304,10 +305,9 @@ static int loop(struct cb_run *run, struct times *t)
 		if (err)
 			break;
 		err = cb_probe_drain(run);
-		if (err >= 0 && run->tool->drained) {
-			out = run->tool->drained(run);
-			err = out ? out : err;
-		}
+		more = err > 0;
+		if (err >= 0)
+			err = run->tool->drained ? run->tool->drained(run) : 0;
 		if (err < 0)
 			break;
 		err = due(run, t, cb_now_boot());
