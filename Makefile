@@ -52,6 +52,7 @@ help:
 	@echo 'make demo       install what is missing, build, train on a real container, attack it, show the alarms'
 	@echo 'make check      install what is missing, build, run every test (SAN=1: with sanitizers)'
 	@echo 'make bench      what the probes cost a system call, and how fast ctrain and cdetect are'
+	@echo 'make bench-load  what nginx, redis and PostgreSQL lose while they are watched (ROUNDS=5 SECONDS=5 ONLY=)'
 	@echo 'make bench-adfa ADFA=FILE.zip   the ADFA-LD evaluation'
 	@echo 'make install    DESTDIR= prefix=$(prefix)'
 
@@ -157,6 +158,11 @@ demo: bootstrap
 
 bench: tools $(BENCH)
 	O=$(O) tests/bench/run
+
+# bash has a SECONDS of its own
+bench-load: bootstrap
+	$(MAKE) tools $(O)/tests/bench/empty
+	O=$(O) ROUNDS=$(or $(ROUNDS),5) DURATION=$(or $(SECONDS),5) ONLY='$(ONLY)' tests/bench/load
 
 bench-adfa: tools
 	@test -n "$(ADFA)" || { echo 'usage: make bench-adfa ADFA=FILE.zip' >&2; exit 64; }
