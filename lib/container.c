@@ -99,8 +99,7 @@ void cb_conts_free(struct cb_conts *c)
 		HASH_DEL(c->by_key, k);
 		known_free(k);
 	}
-	json_decref(c->host.storage);
-	free(c->host.storage_file);
+	cb_host_forget(&c->host);
 	if (c->host.fd >= 0)
 		close(c->host.fd);
 	free(c);

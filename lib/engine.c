@@ -117,9 +117,19 @@ void cb_found_set(char **to, const char *text)
 	*to = s;
 }
 
+const char *cb_found_labelled(const struct cb_found *f, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < f->nlabel; i++)
+		if (!strncmp(f->label[i], key, n) && f->label[i][n] == '=')
+			return f->label[i] + n + 1;
+	return NULL;
+}
+
 void cb_found_label(struct cb_found *f, const char *key, const char *value)
 {
-	if (f->nlabel >= MAX_LABELS || strlen(key) > MAX_TEXT)
+	if (f->nlabel >= MAX_LABELS || strlen(key) > MAX_TEXT || cb_found_labelled(f, key))
 		return;
 	f->label = cb_xrealloc(f->label, (f->nlabel + 2) * sizeof(*f->label));
 	f->label[f->nlabel++] = cb_xasprintf("%s=%.*s", key, MAX_TEXT, value);

@@ -14,6 +14,7 @@ struct cb_host {
 	json_t *storage;	/* the containers.json last parsed: one file names all containers of podman */
 	char *storage_file;
 	struct timespec storage_mtime;
+	struct cb_libpod *libpod; /* podman's database last read; NULL: none */
 };
 enum cb_trust {
 	CB_ADMIN,	/* folder made by root: may hold other file systems */
@@ -32,11 +33,15 @@ int cb_host_open(const struct cb_host *h, enum cb_trust trust, const char *base,
 json_t *cb_host_json(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel,
 		     struct stat *st);
 int cb_host_stat(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, struct stat *st);
+/* What a link says, not followed; NULL if there is none. The caller frees. */
+char *cb_host_link(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel);
 /* /proc/PID/NAME */
 int cb_host_proc(const struct cb_host *h, uint32_t pid, const char *name, struct cb_buf *out);
 /* Names in a folder, at most max, NULL at the end; NULL if there are none. */
 char **cb_host_list(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, size_t max);
 void cb_strv_free(char **v);
+/* Files that were kept since the next container is likely to need them. */
+void cb_host_forget(struct cb_host *h);
 /* Cgroup path of a process: the unified line unless it says nothing, else pids, memory, name=systemd. */
 char *cb_host_cgroup(const struct cb_host *h, uint32_t pid);
 /* Nearest ancestor that is outside of the process' pid namespace (shim, conmon, lxc monitor), 0: none. */
@@ -66,7 +71,8 @@ struct cb_found {
 	struct timespec mtime;
 };
 void cb_found_set(char **to, const char *text); /* replaces, cut at 1 KiB */
-void cb_found_label(struct cb_found *f, const char *key, const char *value);
+void cb_found_label(struct cb_found *f, const char *key, const char *value); /* unless it has one of that key */
+const char *cb_found_labelled(const struct cb_found *f, const char *key);    /* its value, NULL: none */
 void cb_found_labels(struct cb_found *f, const json_t *object); /* all texts of it */
 void cb_found_file(struct cb_found *f, enum cb_trust trust, const char *base, const char *file, const struct stat *st);
 void cb_found_reset(struct cb_found *f);
@@ -111,6 +117,15 @@ bool cb_part_affix(const struct cb_part *p, const char *prefix, const char *suff
 void cb_hint_set(struct cb_engine_hint *ret, const char *runtime, const char *id, size_t len);
 bool cb_is_id(const char *s);
 bool cb_safe_name(const char *s); /* one component of a path */
+
+/* ---- engine_libpod.c ---- */
+/*
+ * What podman's database says of a container, NULL: nothing, or it is not uid's. storage: its folder below base, ends
+ * with '/' or is "". The caller frees.
+ */
+json_t *cb_libpod_config(struct cb_host *h, enum cb_trust trust, const char *base, const char *storage, uid_t uid,
+			 const char *id);
+void cb_libpod_forget(struct cb_host *h);
 
 /* ---- what runc keeps, under whichever engine ---- */
 /*

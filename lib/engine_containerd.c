@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* containerd as ctr, nerdctl and CRI use it: a bundle for each task, annotations in its config.json. */
+/*
+ * containerd as ctr, nerdctl and CRI use it: a bundle for each task, annotations in its config.json; image and labels
+ * in the daemon's own file.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "bolt.h"
 #include "engine.h"
 
 #define STATE "/run/containerd"
+#define ROOT "/var/lib/containerd"
 #define TASKS "io.containerd.runtime.v2.task"
+#define META "io.containerd.metadata.v1.bolt/meta.db"
 #define MAX_NAMESPACES 64
 
 static enum cb_match containerd_match(const struct cb_part *p, struct cb_engine_hint *ret)
@@ -48,13 +55,109 @@ static void take_annotations(struct cb_found *f, const json_t *a, const char *id
 	if (!*f->name)
 		cb_found_set(&f->name, id);
 	cb_found_set(&f->image, annotation(a, "io.kubernetes.cri.image-name"));
-	cb_found_labels(f, a);
+}
+
+/* ---- the daemon's file: v1/NAMESPACE/containers/ID, v1/NAMESPACE/images/NAME ---- */
+struct stored {
+	const char *ns, *id;
+	struct cb_buf image, digest;
+	struct cb_found labels; /* these only */
+};
+
+static int take_label(const char *key, size_t nkey, const char *value, size_t nvalue, void *arg)
+{
+	struct stored *s = arg;
+	char *k = cb_xasprintf("%.*s", (int)nkey, key), *v = cb_xasprintf("%.*s", (int)nvalue, value);
+
+	cb_found_label(&s->labels, k, v);
+	free(k);
+	free(v);
+	return 0;
+}
+
+/* Times are a byte for the version, then seconds and nanoseconds with the high byte first. */
+static bool is_later(const struct cb_buf *a, const struct cb_buf *b)
+{
+	return a->len < 13 || b->len < 13 || memcmp(a->s + 1, b->s + 1, 12) > 0;
+}
+
+/* The image's name may have been given to another one since: then its digest is not this container's. */
+static void take_digest(struct cb_bolt *b, struct stored *s)
+{
+	const char *const made[] = { "v1", s->ns, "containers", s->id, "createdat", NULL };
+	const char *const given[] = { "v1", s->ns, "images", s->image.s, "updatedat", NULL };
+	const char *const digest[] = { "v1", s->ns, "images", s->image.s, "target", "digest", NULL };
+	struct cb_buf at = { 0 }, since = { 0 };
+
+	if (cb_bolt_get(b, made, &at) > 0 && cb_bolt_get(b, given, &since) > 0 && !is_later(&since, &at))
+		cb_bolt_get(b, digest, &s->digest);
+	cb_buf_free(&at);
+	cb_buf_free(&since);
+}
+
+static int read_stored(struct cb_bolt *b, void *arg)
+{
+	struct stored *s = arg;
+	const char *const image[] = { "v1", s->ns, "containers", s->id, "image", NULL };
+	const char *const labels[] = { "v1", s->ns, "containers", s->id, "labels", NULL };
+	int ret;
+
+	cb_found_reset(&s->labels);
+	cb_buf_reset(&s->image);
+	cb_buf_reset(&s->digest);
+	ret = cb_bolt_get(b, image, &s->image);
+	if (ret > 0)
+		take_digest(b, s);
+	ret = cb_bolt_each(b, labels, take_label, s);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* The daemon's data: it leaves a link to the container's part of it in the bundle. */
+static char *root_of_bundle(struct cb_look *look, const char *state, const char *bundle)
+{
+	char *rel = cb_xasprintf("%s/work", bundle), *root = cb_host_link(look->host, CB_ADMIN, state, rel);
+	char *at = root ? strstr(root, "/" TASKS "/") : NULL;
+
+	free(rel);
+	if (at && root[0] == '/') {
+		*at = 0;
+		return root;
+	}
+	free(root);
+	return cb_xstrdup(ROOT);
+}
+
+/* Image, and labels; nerdctl renames a container by one of these. */
+static void take_stored(struct cb_look *look, const char *state, const char *bundle, const char *ns, const char *id)
+{
+	struct cb_found *f = &look->found;
+	struct stored s = { .ns = ns, .id = id };
+	char *root = root_of_bundle(look, state, bundle);
+	int fd = cb_host_open(look->host, CB_ADMIN, root, META);
+
+	if (fd >= 0 && !cb_bolt_read(fd, read_stored, &s)) {
+		if (!*f->image && s.image.len)
+			cb_found_set(&f->image, s.image.s);
+		if (s.digest.len)
+			cb_found_set(&f->image_id, s.digest.s);
+		if (cb_found_labelled(&s.labels, "nerdctl/name"))
+			cb_found_set(&f->name, cb_found_labelled(&s.labels, "nerdctl/name"));
+		f->label = s.labels.label;
+		f->nlabel = s.labels.nlabel;
+		s.labels.label = NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	cb_found_reset(&s.labels);
+	cb_buf_free(&s.image);
+	cb_buf_free(&s.digest);
+	free(root);
 }
 
 static int from_bundle(struct cb_look *look, const char *state, const char *ns, const char *id)
 {
 	struct cb_found *f = &look->found;
-	char *rel, *runc;
+	char *bundle, *rel, *runc;
 	const char *root;
 	struct stat st;
 	int ret = -ENOENT;
@@ -62,21 +165,24 @@ static int from_bundle(struct cb_look *look, const char *state, const char *ns, 
 
 	if (!cb_safe_name(ns) || !cb_safe_name(id) || !strcmp(ns, "moby"))
 		return -ENOENT;
-	rel = cb_xasprintf(TASKS "/%s/%s/config.json", ns, id);
+	bundle = cb_xasprintf(TASKS "/%s/%s", ns, id);
+	rel = cb_xasprintf("%s/config.json", bundle);
 	j = cb_host_json(look->host, CB_ADMIN, state, rel, &st);
 	runc = j ? cb_xasprintf(STATE "/runc/%s", ns) : NULL;
 	if (j && cb_oci_prove(look, CB_ADMIN, runc, id) != -EPERM) {
 		f->runtime = "containerd";
 		cb_found_set(&f->id, id);
 		take_annotations(f, json_object_get(j, "annotations"), id);
+		take_stored(look, state, bundle, ns, id);
+		cb_found_labels(f, json_object_get(j, "annotations"));
 		root = cb_json_text(j, "root.path");
 		if (!f->rootfs && root[0])
-			f->rootfs = root[0] == '/' ? cb_xstrdup(root) :
-						     cb_xasprintf("%s/" TASKS "/%s/%s/%s", state, ns, id, root);
+			f->rootfs = root[0] == '/' ? cb_xstrdup(root) : cb_xasprintf("%s/%s/%s", state, bundle, root);
 		cb_found_file(f, CB_ADMIN, state, rel, &st);
 		ret = 0;
 	}
 	json_decref(j);
+	free(bundle);
 	free(rel);
 	free(runc);
 	return ret;
@@ -110,6 +216,27 @@ static int containerd_resolve(struct cb_look *look, const struct cb_engine_hint 
 	return from_bundle(look, STATE, ns, hint->id);
 }
 
+/* The daemon's state folder: it starts the shim in a bundle; the socket mostly lies there as well. */
+static char *state_of_shim(struct cb_look *look, uint32_t shim, const char *address)
+{
+	char rel[32], *cwd, *at;
+	struct stat st;
+
+	snprintf(rel, sizeof(rel), "%u", shim);
+	if (cb_host_stat(look->host, CB_ADMIN, "/proc", rel, &st) || st.st_uid)
+		return NULL; /* anybody can call a program so */
+	snprintf(rel, sizeof(rel), "%u/cwd", shim);
+	cwd = cb_host_link(look->host, CB_ADMIN, "/proc", rel);
+	at = cwd ? strstr(cwd, "/" TASKS "/") : NULL;
+	if (at) {
+		*at = 0;
+		return cwd;
+	}
+	free(cwd);
+	at = strrchr(address, '/');
+	return address[0] == '/' ? cb_xasprintf("%.*s", (int)(at - address), address) : NULL;
+}
+
 /* The shim is the parent of the payload: "containerd-shim-runc-v2 -namespace NS -id ID -address SOCKET" */
 static int containerd_by_pid(struct cb_look *look)
 {
@@ -125,10 +252,9 @@ static int containerd_by_pid(struct cb_look *look)
 		ns = cb_cmdline_option(&b, "-namespace");
 		id = cb_cmdline_option(&b, "-id");
 		address = cb_cmdline_option(&b, "-address");
-		if (!strncmp(slash ? slash + 1 : b.s, "containerd-shim", 15) && ns && id && address &&
-		    address[0] == '/') {
-			state = cb_xasprintf("%.*s", (int)(strrchr(address, '/') - address), address);
-			ret = from_bundle(look, state, ns, id);
+		if (!strncmp(slash ? slash + 1 : b.s, "containerd-shim", 15) && ns && id && address) {
+			state = state_of_shim(look, parent, address);
+			ret = state ? from_bundle(look, state, ns, id) : -ENOENT;
 			free(state);
 		}
 	}

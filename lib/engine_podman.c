@@ -110,12 +110,14 @@ static const json_t *find_id(const json_t *array, const char *id)
 	return NULL;
 }
 
+/* podman rename changes the name here, and not what it was made with (in metadata, and conmon's command line). */
 static void take_storage(struct cb_found *f, const json_t *c)
 {
 	const char *meta = cb_json_text(c, "metadata");
 	json_t *m = *meta ? json_loads(meta, 0, NULL) : NULL, *name = json_array_get(json_object_get(c, "names"), 0);
 
-	cb_found_set(&f->name, json_is_string(name) ? json_string_value(name) : cb_json_text(m, "name"));
+	if (json_is_string(name) || !f->name)
+		cb_found_set(&f->name, json_is_string(name) ? json_string_value(name) : cb_json_text(m, "name"));
 	cb_found_set(&f->image, cb_json_text(m, "image-name"));
 	cb_found_set(&f->image_id, cb_json_text(c, "image"));
 	json_decref(m);
@@ -126,10 +128,14 @@ static int from_storage(struct cb_look *look, const struct place *p, const char 
 	char *rel = cb_xasprintf("%s%s-containers/containers.json", p->rel, driver);
 	struct stat st = { 0 };
 	const json_t *c = find_id(storage(look, p, rel, &st), id);
+	json_t *config;
 
 	if (c) {
 		take_storage(&look->found, c);
 		cb_found_file(&look->found, p->trust, p->base, rel, &st);
+		config = cb_libpod_config(look->host, p->trust, p->base, p->rel, p->uid, id);
+		cb_found_labels(&look->found, json_object_get(config, "labels"));
+		json_decref(config);
 	}
 	free(rel);
 	return c ? 0 : -ENOENT;
@@ -298,25 +304,37 @@ static int podman_by_pid(struct cb_look *look)
 }
 
 /* ---- CRI-O: all is in the annotations of the bundle ---- */
+
+/* The first of these annotations that says something, "" if none does. */
+static const char *first_of(const json_t *a, const char *const *key)
+{
+	for (; *key; key++) {
+		const char *text = json_string_value(json_object_get(a, *key));
+
+		if (text && *text)
+			return text;
+	}
+	return "";
+}
+
 static void take_crio(struct cb_found *f, const json_t *a)
 {
-	static const char *const names[] = { "io.kubernetes.container.name", "io.kubernetes.cri-o.ContainerName",
-					     "io.kubernetes.cri-o.Name" };
-	const char *text;
-	json_t *labels;
+	static const char *const type[] = { "io.kubernetes.cri-o.ContainerType", NULL };
+	static const char *const name[] = { "io.kubernetes.container.name", "io.kubernetes.cri-o.ContainerName",
+					    "io.kubernetes.cri-o.Name", NULL };
+	/* the container that holds a pod's namespaces is called POD in every pod */
+	static const char *const pod[] = { "io.kubernetes.cri-o.KubeName", "io.kubernetes.cri-o.SandboxName",
+					   "io.kubernetes.cri-o.Name", NULL };
+	static const char *const image[] = { "io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image", NULL };
+	static const char *const image_id[] = { "io.kubernetes.cri-o.ImageRef", "io.kubernetes.cri-o.Image", NULL };
+	static const char *const labels[] = { "io.kubernetes.cri-o.Labels", NULL };
+	json_t *j = json_loads(first_of(a, labels), 0, NULL);
 
-	for (size_t i = 0; i < 3 && (!f->name || !*f->name); i++) {
-		text = json_string_value(json_object_get(a, names[i]));
-		cb_found_set(&f->name, text ? text : "");
-	}
-	text = json_string_value(json_object_get(a, "io.kubernetes.cri-o.ImageName"));
-	cb_found_set(&f->image, text ? text : "");
-	text = json_string_value(json_object_get(a, "io.kubernetes.cri-o.Image"));
-	cb_found_set(&f->image_id, text ? text : "");
-	text = json_string_value(json_object_get(a, "io.kubernetes.cri-o.Labels"));
-	labels = text ? json_loads(text, 0, NULL) : NULL;
-	cb_found_labels(f, labels);
-	json_decref(labels);
+	cb_found_set(&f->name, first_of(a, strcmp(first_of(a, type), "sandbox") ? name : pod));
+	cb_found_set(&f->image, first_of(a, image));
+	cb_found_set(&f->image_id, first_of(a, image_id));
+	cb_found_labels(f, j);
+	json_decref(j);
 }
 
 static int crio_resolve(struct cb_look *look, const struct cb_engine_hint *hint)

@@ -105,6 +105,17 @@ int cb_host_stat(const struct cb_host *h, enum cb_trust trust, const char *base,
 	return ret;
 }
 
+char *cb_host_link(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel)
+{
+	int fd = open_below(h, trust, base, rel, O_PATH);
+	char text[4096];
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", text, sizeof(text));
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && n < (ssize_t)sizeof(text) ? cb_xasprintf("%.*s", (int)n, text) : NULL;
+}
+
 char **cb_host_list(const struct cb_host *h, enum cb_trust trust, const char *base, const char *rel, size_t max)
 {
 	int fd = open_below(h, trust, base, rel, O_RDONLY | O_DIRECTORY);
@@ -134,6 +145,15 @@ void cb_strv_free(char **v)
 	for (size_t i = 0; v && v[i]; i++)
 		free(v[i]);
 	free(v);
+}
+
+void cb_host_forget(struct cb_host *h)
+{
+	json_decref(h->storage);
+	free(h->storage_file);
+	h->storage = NULL;
+	h->storage_file = NULL;
+	cb_libpod_forget(h);
 }
 
 int cb_host_proc(const struct cb_host *h, uint32_t pid, const char *name, struct cb_buf *out)

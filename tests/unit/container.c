@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sqlite3.h>
+#include "boltfile.h"
 #include "container.h"
 #include "tree.h"
 
@@ -305,8 +307,148 @@ static void podman_mounts(void **state)
 	is(add(43, "/"), "podman", ID1, "pod-1", "img:4");
 }
 
+/* podman's own database: bolt as podman 4 has it, or sqlite as 5 has it; label may be NULL: not this container. */
+static void libpod_bolt(const char *dir, const char *label)
+{
+	struct bolt_file *f = bolt_new();
+	unsigned char v[2][16];
+	char config[512], path[512];
+	uint64_t root;
+
+	snprintf(config, sizeof(config), "{\"id\":\"%s\",\"name\":\"pod-1\",\"labels\":{\"tier\":\"%s\"}}", ID1, label);
+	root = bolt_add(f, (struct bolt_item[]){ { "config", config, strlen(config), 0 }, { 0 } });
+	root = bolt_add(f, (struct bolt_item[]){ bolt_bucket(label ? ID1 : ID2, root, v[0]), { 0 } });
+	root = bolt_add(f, (struct bolt_item[]){ { "a", "", 0, 0 }, bolt_bucket("ctr", root, v[1]), { 0 } });
+	bolt_meta(f, 0, root, 2);
+	snprintf(path, sizeof(path), "%s/libpod/bolt_state.db", dir);
+	tree_bytes(path, f->s, f->used * BOLT_PAGE);
+	free(f);
+}
+
+static void libpod_sql(const char *file, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(tree_path(file), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+#define CONFIG_TABLE "CREATE TABLE ContainerConfig(ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, PodID TEXT, " \
+		     "JSON TEXT NOT NULL);"
+#define CONFIG_ROW(id, label) "INSERT INTO ContainerConfig VALUES('" id "', 'n" id "', NULL, '{\"id\":\"" id "\"," \
+			      "\"labels\":{\"tier\":\"" label "\",\"n\":5}}');"
+
+/* A new one each time: labels are looked up with the rest. */
+static bool pod_labelled(const char *want)
+{
+	struct cb_cont *c = add(0, "/machine.slice/libpod-" ID1 ".scope");
+
+	is(c, "podman", ID1, "pod-1", "img:4");
+	return want ? labelled(c, want) : !c->label[0];
+}
+
+static void podman_labels(void **state)
+{
+	static const char dir[] = "var/lib/containers/storage";
+	char sqlfile[64];
+
+	needs_root();
+	storage(dir, "overlay");
+	assert_true(pod_labelled(NULL));
+	libpod_bolt(dir, "old");
+	assert_true(pod_labelled("tier=old"));
+	libpod_bolt(dir, NULL);
+	assert_true(pod_labelled(NULL));
+	/* in either folder */
+	libpod_sql("var/lib/containers/storage/libpod/db.sql", CONFIG_TABLE CONFIG_ROW(ID2, "no") CONFIG_ROW(ID1, "below"));
+	assert_true(pod_labelled("tier=below"));
+	libpod_sql("var/lib/containers/storage/db.sql", "PRAGMA journal_mode = WAL;" CONFIG_TABLE CONFIG_ROW(ID1, "top"));
+	assert_true(pod_labelled("tier=top"));
+	assert_true(pod_labelled("tier=top"));
+	/* written anew: what was kept is not used */
+	libpod_sql("var/lib/containers/storage/db.sql", "UPDATE ContainerConfig SET JSON = replace(JSON, 'top', 'new1')");
+	assert_true(pod_labelled("tier=new1"));
+	/* another user's: may not speak for root's containers */
+	snprintf(sqlfile, sizeof(sqlfile), "%s/db.sql", dir);
+	give(sqlfile);
+	assert_true(pod_labelled("tier=below"));
+}
+
+static void podman_bad_database(void **state)
+{
+	static const char file[] = "var/lib/containers/storage/libpod/db.sql";
+	char *noise = malloc(100003);
+
+	needs_root();
+	storage("var/lib/containers/storage", "overlay");
+	/* a view that never ends, in the table's place */
+	libpod_sql(file, "CREATE VIEW ContainerConfig AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) "
+			 "SELECT 'x' AS ID, 'x' AS JSON FROM c WHERE i < 0");
+	assert_true(pod_labelled(NULL));
+	unlink(tree_path(file));
+	libpod_sql(file, CONFIG_TABLE "INSERT INTO ContainerConfig VALUES('" ID1 "', 'a', NULL, '{\"id\":\"" ID2 "\","
+				      "\"labels\":{\"tier\":\"other\"}}')");
+	assert_true(pod_labelled(NULL));
+	for (int i = 0; i < 100003; i++)
+		noise[i] = i * i >> 3;
+	tree_bytes(file, noise, 100003);
+	assert_true(pod_labelled(NULL));
+	memcpy(noise, "SQLite format 3", 16);
+	tree_bytes(file, noise, 100003);
+	tree_bytes("var/lib/containers/storage/libpod/bolt_state.db", noise, 100003);
+	assert_true(pod_labelled(NULL));
+	tree_bytes(file, "x", 1);
+	assert_true(pod_labelled(NULL));
+	free(noise);
+}
+
+static void podman_rootless_labels(void **state)
+{
+	static const char dir[] = "home/u/.local/share/containers/storage";
+	struct cb_cont *c;
+
+	conmon(40, "/home/u/.local/share/containers/storage/vfs-containers/" ID1 "/userdata");
+	storage(dir, "vfs");
+	give("home/u/.local/share/containers/storage/vfs-containers/containers.json");
+	libpod_bolt(dir, "mine");
+	give("home/u/.local/share/containers/storage/libpod/bolt_state.db");
+	tree_proc(41, 40, "41\t1", "/");
+	c = add(41, "");
+	is(c, "podman", ID1, "pod-1", "img:4");
+	assert_true(labelled(c, "tier=mine"));
+	libpod_sql("home/u/.local/share/containers/storage/db.sql", CONFIG_TABLE CONFIG_ROW(ID1, "sql"));
+	give("home/u/.local/share/containers/storage/db.sql");
+	assert_true(labelled(add(41, ""), "tier=sql"));
+	/* v2 with systemd: by the cgroup, whose init the conmon watches over */
+	c = add(41, "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID1 ".scope/container");
+	is(c, "podman", ID1, "pod-1", "img:4");
+	assert_true(labelled(c, "tier=sql"));
+}
+
+static void podman_renamed(void **state)
+{
+	static const char file[] = "var/lib/containers/storage/overlay-containers/containers.json";
+	const struct timespec times[2] = { { 1, 0 }, { 12345, 0 } };
+	struct cb_cont *c;
+
+	needs_root();
+	storage("var/lib/containers/storage", "overlay");
+	c = add(0, "/libpod_parent/libpod-" ID1);
+	is(c, "podman", ID1, "pod-1", "img:4");
+	tree_put(file, "[{\"id\":\"" ID1 "\",\"names\":[\"new\"],\"image\":\"99\",\"metadata\":\"{\\\"image-name\\\":"
+		       "\\\"img:4\\\",\\\"name\\\":\\\"pod-1\\\"}\"}]");
+	utimensat(AT_FDCWD, tree_path(file), times, 0);
+	is(c, "podman", ID1, "pod-1", "img:4");
+	cb_conts_refresh(conts);
+	is(c, "podman", ID1, "new", "img:4");
+	is(add(0, "/libpod_parent/libpod-" ID1), "podman", ID1, "new", "img:4");
+}
+
 static void crio(void **state)
 {
+	struct cb_cont *c;
+
 	tree_put("run/containers/storage/overlay-containers/" ID1 "/userdata/config.json",
 		 "{\"annotations\":{\"io.kubernetes.cri-o.ContainerID\":\"" ID1 "\","
 		 "\"io.kubernetes.cri-o.ContainerName\":\"k8s_web_pod\",\"io.kubernetes.cri-o.ImageName\":\"img:5\","
@@ -314,7 +456,22 @@ static void crio(void **state)
 	is(add(0, "/kubepods.slice/crio-" ID1 ".scope/container"), "crio", ID1, "k8s_web_pod", "img:5");
 	assert_string_equal(cb_conts_get(conts, last_key)->image_id, "55");
 	assert_true(labelled(cb_conts_get(conts, last_key), "app=w"));
+	is(add(0, "/kubepods/burstable/pod1/crio-" ID1), "crio", ID1, "k8s_web_pod", "img:5");
+	is(add(0, "/x/crio-conmon-" ID1), "unknown", "", "crio-conmon-" ID1, "");
 	is(add(0, "/x/crio-" ID2), "unknown", "", "crio-" ID2, "");
+	/* by the runtime's state */
+	runc_state("run/runc/" ID1 "/state.json", 41, "/elsewhere", "/merged");
+	is(add(0, "/x/crio-" ID1), "unknown", "", "crio-" ID1, "");
+	/* newer: asked for one image, got another name; the pod's own container */
+	tree_put("run/containers/storage/overlay-containers/" ID2 "/userdata/config.json",
+		 "{\"annotations\":{\"io.kubernetes.cri-o.ContainerID\":\"" ID2 "\",\"io.kubernetes.container.name\":\"POD\","
+		 "\"io.kubernetes.cri-o.ContainerType\":\"sandbox\",\"io.kubernetes.cri-o.KubeName\":\"mypod\","
+		 "\"io.kubernetes.cri-o.Image\":\"asked:1\",\"io.kubernetes.cri-o.ImageRef\":\"66\","
+		 "\"io.kubernetes.cri-o.Labels\":\"not JSON\"}}");
+	c = add(0, "/kubepods.slice/crio-" ID2 ".scope");
+	is(c, "crio", ID2, "mypod", "asked:1");
+	assert_string_equal(c->image_id, "66");
+	assert_null(c->label[0]);
 }
 
 /* ---- containerd ---- */
@@ -342,16 +499,86 @@ static void containerd(void **state)
 	is(add(0, "/cb/web"), "unknown", "", "web", "");
 }
 
+/* What the daemon keeps of NS/ID; image NULL: nothing. given: when the name came to its image; the container is of 5 */
+static void meta_db(const char *root, const char *ns, const char *id, const char *image, char given)
+{
+	struct bolt_file *f = bolt_new();
+	unsigned char v[8][16], labels[256], target[256];
+	char time[15] = { 1 }, since[15] = { 1 }, path[512];
+	const struct bolt_item no = { 0 }, label[] = { { "nerdctl/name", "new", 3, 0 }, { "tier", "db", 2, 0 }, no },
+			       digest[] = { { "digest", "sha256:77", 9, 0 }, no };
+	uint64_t one, images, conts, top;
+
+	time[8] = 5;
+	since[8] = given;
+	one = bolt_add(f, (struct bolt_item[]){ { "createdat", time, 15, 0 },
+						{ "image", image, strlen(image), 0 },
+						bolt_inline("labels", label, labels),
+						no });
+	conts = bolt_add(f, (struct bolt_item[]){ bolt_bucket(id, one, v[0]), no });
+	one = bolt_add(f, (struct bolt_item[]){ bolt_inline("target", digest, target), { "updatedat", since, 15, 0 }, no });
+	images = bolt_add(f, (struct bolt_item[]){ bolt_bucket(image, one, v[1]), no });
+	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket("containers", conts, v[2]), bolt_bucket("images", images, v[3]), no });
+	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket(ns, top, v[4]), { "version", "", 0, 0 }, no });
+	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket("v1", top, v[5]), no });
+	bolt_meta(f, 1, top, 3);
+	snprintf(path, sizeof(path), "%s/io.containerd.metadata.v1.bolt/meta.db", root);
+	tree_bytes(path, f->s, f->used * BOLT_PAGE);
+	free(f);
+}
+
+static void containerd_meta(void **state)
+{
+	struct cb_cont *c;
+
+	tree_put(TASKS "/cb/web/config.json", "{\"annotations\":{\"who\":\"me\",\"tier\":\"no\"},\"root\":{\"path\":\"rootfs\"}}");
+	meta_db("var/lib/containerd", "cb", "web", "docker.io/img:7", 4);
+	c = add(0, "/cb/web");
+	is(c, "containerd", "web", "new", "docker.io/img:7");
+	assert_string_equal(c->image_id, "sha256:77");
+	assert_true(labelled(c, "who=me"));
+	assert_true(labelled(c, "tier=db"));
+	assert_false(labelled(c, "tier=no"));
+	/* the name was given to another image since */
+	meta_db("var/lib/containerd", "cb", "web", "docker.io/img:7", 6);
+	c = add(0, "/cb/web");
+	is(c, "containerd", "web", "new", "docker.io/img:7");
+	assert_string_equal(c->image_id, "");
+	/* the daemon's data are elsewhere: the bundle says where */
+	assert_int_equal(symlink("/srv/data/io.containerd.runtime.v2.task/cb/web", tree_path(TASKS "/cb/web/work")), 0);
+	is(add(0, "/cb/web"), "containerd", "web", "web", "");
+	meta_db("srv/data", "cb", "web", "img:8", 4);
+	is(add(0, "/cb/web"), "containerd", "web", "new", "img:8");
+	/* nerdctl: renamed; CRI: its annotation is the name that was asked for */
+	tree_put(TASKS "/default/" ID1 "/config.json", "{\"annotations\":{\"nerdctl/name\":\"old\"}}");
+	meta_db("var/lib/containerd", "default", ID1, "img:9", 4);
+	is(add(0, "/system.slice/nerdctl-" ID1 ".scope"), "containerd", ID1, "new", "img:9");
+	tree_put(TASKS "/default/" ID1 "/config.json", "{\"annotations\":{\"io.kubernetes.cri.image-name\":\"asked\"}}");
+	is(add(0, "/default/" ID1), "containerd", ID1, "new", "asked");
+	/* broken or gone: the bundle is enough */
+	tree_bytes("var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", "torn", 4);
+	is(add(0, "/default/" ID1), "containerd", ID1, ID1, "asked");
+}
+
 static void shim(void **state)
 {
 	static const char *const arg[] = { "/usr/bin/containerd-shim-runc-v2", "-namespace", "cb", "-id", "web",
 					   "-address", "/srv/ctd/containerd.sock", NULL };
 
+	needs_root();
 	tree_put("srv/ctd/io.containerd.runtime.v2.task/cb/web/config.json", "{\"annotations\":{}}");
 	tree_cmdline(40, arg);
 	tree_proc(40, 1, "40", "/");
 	tree_proc(41, 40, "41\t1", "/chosen");
 	is(add(41, "/chosen"), "containerd", "web", "web", "");
+	/* the socket is not where the state is */
+	tree_put("run/ctd/state/io.containerd.runtime.v2.task/cb/web/config.json",
+		 "{\"annotations\":{\"nerdctl/name\":\"two\"}}");
+	assert_int_equal(symlink("/run/ctd/state/io.containerd.runtime.v2.task/cb/web", tree_path("proc/40/cwd")), 0);
+	is(add(41, "/chosen"), "containerd", "web", "two", "");
+	/* a user's program of that name */
+	give("proc/40");
+	is(add(41, "/chosen"), "unknown", "", "chosen", "");
 }
 
 /* ---- LXC, nspawn ---- */
@@ -571,8 +798,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(runc), T(runc_below_our_root), T(runc_other_root), T(crun), T(docker), T(docker_roots),
 		T(docker_json_root), T(docker_mounted_root), T(renamed), T(podman), T(podman_rootless),
-		T(podman_links), T(podman_mounts), T(crio), T(containerd), T(shim), T(lxc), T(lxc_monitor),
-		T(nspawn), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
+		T(podman_links), T(podman_mounts), T(podman_labels), T(podman_bad_database),
+		T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd), T(containerd_meta), T(shim),
+		T(lxc), T(lxc_monitor), T(nspawn), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
 		T(from_proc), T(late), T(kept), T(bounded), T(no_root),
 	};
 
