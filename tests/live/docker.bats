@@ -1,12 +1,13 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-setup() { live_setup; require_bpf; require_docker; }
+setup_file() { require_bpf; require_docker; docker_up; }
+teardown_file() { docker_down; }
+setup() { live_setup; }
 teardown() { live_teardown; }
 
 @test "docker: name, id, image in every row of both collectors, from the first exec of a container of a moment" {
 	local e=$BATS_TEST_TMPDIR/exec s=$BATS_TEST_TMPDIR/seq id
-	docker_up
 	collector_start "$e" cexecsnoop -j -c brief-1
 	collector_start "$s" ctop-syscalls -S -j -c brief-1
 	id=$(docker create --rm --network none --name brief-1 local/bb:1.0 execs 13)
@@ -25,7 +26,6 @@ teardown() { live_teardown; }
 
 @test "docker exec is entered from outside; -c by id prefix, image, label; --exclude" {
 	local e=$BATS_TEST_TMPDIR/exec id
-	docker_up
 	id=$(docker run -d --network none --name one --label tier=web local/bb:1.0 sleep 1000)
 	docker run -d --network none --name two local/bb:1.0 sleep 1000
 	collector_start "$e.id" cexecsnoop -j -c "${id:0:6}"
@@ -49,7 +49,6 @@ teardown() { live_teardown; }
 
 @test "a container running before the collector is known by name; its processes and their programs too" {
 	local s=$BATS_TEST_TMPDIR/seq
-	docker_up
 	docker run -d --network none --name early local/bb:1.0 sh -c 'while sleep 0.1; do :; done'
 	wait_for sh -c 'docker top early | grep -q sleep'
 	collector_start "$s" ctop-syscalls -S -j -c early

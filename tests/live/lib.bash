@@ -13,7 +13,10 @@
 #	collector_stop FILE			ends it as ^C does, checks status and end row
 #	rows FILE FILTER, count_rows FILE FILTER	rows (JSON) for which the jq expression holds
 #	wait_for CMD...				until CMD succeeds; fails after 30 s (WAIT=SECONDS)
-#	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there
+#	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there. For setup_file
+#						and teardown_file; each test's containers are removed at its end
+#
+# OCI names another runtime than runc for ctr_*; in_view CMD... runs it where VIEW_PID and VIEW_NS say, if they do.
 #
 # Options of ctr_run and ctr_start: --cgroup PATH, --cap CAP_NAME, --annotation KEY=VALUE, --netns PATH,
 # --user UID, --host-pid, --host-net, --cwd DIR, --env NAME=VALUE, --bind DIR:PLACE.
@@ -85,7 +88,6 @@ wait_for() {
 
 live_setup() {
 	CTR_DIR=$BATS_TEST_TMPDIR/ctr
-	CTR_ROOT=$BATS_FILE_TMPDIR/root
 	COLLECTORS=()
 	mkdir -p "$CTR_DIR"
 }
@@ -100,8 +102,23 @@ live_teardown() {
 		[ -d "$d" ] || continue
 		ctr_remove "$(basename "$d")" || left=1
 	done
-	[ -z "$DOCKER_DIR" ] || docker_down || left=1
+	if [ -n "${DOCKER_TEST:-}" ]; then
+		docker_down || left=1
+	elif [ -n "${DOCKER_DIR:-}" ]; then
+		docker_clear || left=1
+	fi
 	[ $left = 0 ] || fail "containers, mounts or cgroups were left behind"
+}
+
+# ---- another host inside of this one ----
+
+# in_view CMD...: in the namespaces (VIEW_NS: options of nsenter) of the process VIEW_PID, or right here.
+in_view() {
+	if [ -n "${VIEW_PID:-}" ]; then
+		nsenter "${VIEW_NS:?}" --target "$VIEW_PID" -- "$@"
+	else
+		"$@"
+	fi
 }
 
 # ---- containers of runc ----
@@ -112,6 +129,7 @@ ctr_id() {
 }
 
 # The root all containers of a file share, read only.
+CTR_ROOT=${BATS_FILE_TMPDIR:-}/root
 ctr_root() {
 	[ -e "$CTR_ROOT.done" ] && return
 	[ -x "$HELPERS/calls" ] || { fail "$HELPERS: not built (make tests)"; return 1; }
@@ -121,11 +139,19 @@ ctr_root() {
 	: >"$CTR_ROOT.done"
 }
 
+# Makes $CTR_DIR/NAME/rootfs, which may be written to.
+ctr_rootfs() {
+	local dir=$CTR_DIR/$1
+	ctr_root || return 1
+	mkdir -p "$dir/rootfs" "$dir/upper" "$dir/work"
+	in_view mountpoint -q "$dir/rootfs" || in_view mount -t overlay overlay \
+		-o "lowerdir=$CTR_ROOT,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs" 2>/dev/null || cp -a "$CTR_ROOT/." "$dir/rootfs/"
+}
+
 # ctr_bundle NAME [OPTION...] [--] CMD...: makes $CTR_DIR/NAME with its config.json
 ctr_bundle() {
 	local name=$1 dir=$CTR_DIR/$1 edit='.' args=()
 	shift
-	ctr_root || return 1
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--cgroup) args+=(--arg cgroup "$2"); edit+='|.linux.cgroupsPath=$cgroup'; shift ;;
@@ -147,32 +173,34 @@ ctr_bundle() {
 		esac
 		shift
 	done
-	mkdir -p "$dir/rootfs" "$dir/upper" "$dir/work"
-	mountpoint -q "$dir/rootfs" || mount -t overlay overlay -o "lowerdir=$CTR_ROOT,upperdir=$dir/upper,workdir=$dir/work" "$dir/rootfs" \
-		2>/dev/null || cp -a "$CTR_ROOT/." "$dir/rootfs/"
-	(cd "$dir" && rm -f config.json && runc spec) || return 1
+	ctr_rootfs "$name" || return 1
+	(cd "$dir" && rm -f config.json && "${OCI:-runc}" spec) || return 1
 	jq "${args[@]}" ".process.terminal=false|.root.readonly=false|.process.args=\$ARGS.positional|$edit" \
 		"$dir/config.json" --args -- "$@" >"$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
+}
+
+ctr_oci() {
+	in_view "${OCI:-runc}" "$@"
 }
 
 ctr_run() {
 	local name=$1
 	ctr_bundle "$@" || return 1
-	runc run --bundle "$CTR_DIR/$name" "$(ctr_id "$name")" </dev/null 3>&- 4>&-
+	ctr_oci run --bundle "$CTR_DIR/$name" "$(ctr_id "$name")" </dev/null 3>&- 4>&-
 }
 
 # Nothing of the container may keep the test's own streams open: bats would wait for them.
 ctr_start() {
 	local name=$1 dir=$CTR_DIR/$1
 	ctr_bundle "$@" || return 1
-	runc run --detach --pid-file "$dir/pid" --bundle "$dir" "$(ctr_id "$name")" \
+	ctr_oci run --detach --pid-file "$dir/pid" --bundle "$dir" "$(ctr_id "$name")" \
 		</dev/null >"$dir/out" 2>"$dir/err" 3>&- 4>&- || { cat "$dir/err" >&2; return 1; }
 }
 
 ctr_exec() {
 	local name=$1
 	shift
-	runc exec "$(ctr_id "$name")" "$@" </dev/null 3>&- 4>&-
+	ctr_oci exec "$(ctr_id "$name")" "$@" </dev/null 3>&- 4>&-
 }
 
 ctr_pid() {
@@ -188,7 +216,7 @@ ctr_ended() {
 }
 
 ctr_stop() {
-	runc delete --force "$(ctr_id "$1")" 2>/dev/null || true
+	ctr_oci delete --force "$(ctr_id "$1")" 2>/dev/null || true
 }
 
 # Ends it, takes its mount and bundle away; fails if its cgroup stayed.
@@ -202,8 +230,8 @@ ctr_remove() {
 		rmdir "/sys/fs/cgroup$parent" /sys/fs/cgroup/*"$parent" 2>/dev/null || true
 		parent=${parent%/*}
 	done
-	if mountpoint -q "$CTR_DIR/$1/rootfs"; then
-		umount "$CTR_DIR/$1/rootfs" || umount -l "$CTR_DIR/$1/rootfs" || return 1
+	if in_view mountpoint -q "$CTR_DIR/$1/rootfs"; then
+		in_view umount "$CTR_DIR/$1/rootfs" || in_view umount -l "$CTR_DIR/$1/rootfs" || return 1
 	fi
 	rm -rf "${CTR_DIR:?}/$1"
 	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$id" 2>/dev/null)" ]
@@ -287,26 +315,31 @@ assert_no_loss() {
 # ---- docker ----
 
 # A daemon and a containerd with their own data and sockets, without a network of their own: a docker that may
-# run on this host, its containers and its firewall rules are not touched.
+# run on this host, its containers and its firewall rules are not touched. In a view all lies where it usually does.
 docker_up() {
-	DOCKER_DIR=/run/cbt-docker-$$
-	DOCKER_DATA=$BATS_TEST_TMPDIR/docker
-	DOCKER_PIDS=()
+	local data=$BATS_FILE_TMPDIR/docker exec
+	DOCKER_TEST=${BATS_TEST_TMPDIR:-} # it ends with the test that called, if one did
+	export DOCKER_DIR=/run/cbt-docker-$$ DOCKER_DATA=$data CONTAINERD_STATE=$DOCKER_DIR/containerd
+	exec=$DOCKER_DIR/exec
+	mkdir -p "$DOCKER_DIR" "$data"
+	if [ -n "${VIEW_PID:-}" ]; then
+		CONTAINERD_STATE=/run/containerd exec=/run/docker data=/var/lib
+	fi
+	export CONTAINERD_ADDRESS=$CONTAINERD_STATE/containerd.sock
 	export DOCKER_HOST=unix://$DOCKER_DIR/docker.sock DOCKER_CONFIG=$DOCKER_DIR/client
-	mkdir -p "$DOCKER_DIR" "$DOCKER_DATA"
 	cat >"$DOCKER_DIR/containerd.toml" <<-T
 		version = 2
-		root = "$DOCKER_DATA/containerd"
-		state = "$DOCKER_DIR/containerd"
+		root = "$data/containerd"
+		state = "$CONTAINERD_STATE"
 		disabled_plugins = ["io.containerd.grpc.v1.cri"]
 		[grpc]
-		  address = "$DOCKER_DIR/containerd.sock"
+		  address = "$CONTAINERD_ADDRESS"
 	T
 	echo '{}' >"$DOCKER_DIR/daemon.json"
-	docker_daemon "$DOCKER_DIR/containerd.sock" containerd --config "$DOCKER_DIR/containerd.toml" || return 1
-	docker_daemon "$DOCKER_DIR/docker.sock" dockerd --data-root "$DOCKER_DATA/docker" --exec-root "$DOCKER_DIR/exec" \
-		--pidfile "$DOCKER_DIR/pid" --host "$DOCKER_HOST" --containerd "$DOCKER_DIR/containerd.sock" \
-		--bridge none --iptables=false --ip6tables=false --config-file "$DOCKER_DIR/daemon.json" || return 1
+	docker_daemon "$CONTAINERD_ADDRESS" containerd --config "$DOCKER_DIR/containerd.toml" || return 1
+	docker_daemon "$DOCKER_DIR/docker.sock" dockerd --data-root "$data/docker" --exec-root "$exec" \
+		--pidfile "$exec.pid" --host "$DOCKER_HOST" --containerd "$CONTAINERD_ADDRESS" \
+		--bridge none --iptables=false --ip6tables=false --config-file "$DOCKER_DIR/daemon.json" "$@" || return 1
 	wait_for docker_answers || return 1
 	ctr_root || return 1
 	tar -C "$CTR_ROOT" -c . | docker import -c 'CMD ["/bin/sh"]' -c 'LABEL made.by=cbtools' - local/bb:1.0 >/dev/null
@@ -316,35 +349,46 @@ docker_up() {
 docker_daemon() {
 	local socket=$1 pid
 	shift
-	setsid "$@" </dev/null >"$DOCKER_DIR/$1.log" 2>&1 3>&- 4>&- &
+	in_view setsid "$@" </dev/null >"$DOCKER_DIR/$1.log" 2>&1 3>&- 4>&- &
 	pid=$!
-	DOCKER_PIDS=("$pid" "${DOCKER_PIDS[@]}")
+	echo "$pid" >"$DOCKER_DIR/$1.pid"
 	WAIT=60 wait_for socket_or_end "$socket" "$pid" || true
-	[ -S "$socket" ] || fail "$1 did not start: $(tail -n 5 "$DOCKER_DIR/$1.log")"
+	in_view test -S "$socket" || fail "$1 did not start: $(tail -n 5 "$DOCKER_DIR/$1.log")"
 }
 
 socket_or_end() {
-	[ -S "$1" ] || ! kill -0 "$2" 2>/dev/null
+	in_view test -S "$1" || ! kill -0 "$2" 2>/dev/null
 }
 
 docker_answers() {
 	docker version >/dev/null 2>&1
 }
 
-docker_down() {
-	local ids m pid left=0
+# All containers of the daemon
+docker_clear() {
+	local ids
 	ids=$(docker ps -aq 2>/dev/null)
 	# shellcheck disable=SC2086
-	[ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1 || left=1
-	for pid in "${DOCKER_PIDS[@]}"; do
-		kill "$pid" 2>/dev/null && { wait "$pid" || true; }
+	[ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1
+}
+
+process_ended() {
+	! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null
+}
+
+docker_down() {
+	local m pid left=0 program
+	[ -n "${DOCKER_DIR:-}" ] || return 0 # skipped before it came up
+	docker_clear || left=1
+	for program in dockerd containerd; do
+		pid=$(cat "$DOCKER_DIR/$program.pid" 2>/dev/null) && kill "$pid" 2>/dev/null || continue
+		wait_for process_ended "$pid" || left=1
 	done
 	for m in $(awk -v a="$DOCKER_DIR/" -v b="$DOCKER_DATA/" \
 		'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts | sort -r); do
 		umount "$m" || umount -l "$m" || left=1
 	done
 	rm -rf "$DOCKER_DIR" "$DOCKER_DATA"
-	DOCKER_DIR=
-	unset DOCKER_HOST DOCKER_CONFIG
+	unset DOCKER_DIR DOCKER_HOST DOCKER_CONFIG
 	return $left
 }
