@@ -6,6 +6,7 @@
 #include <string.h>
 #include "alarm.h"
 #include "field.h"
+#include "incident.h"
 #include "judge.h"
 #include "prom.h"
 #include "score.h"
@@ -49,7 +50,7 @@ struct detect {
 	struct cb_alarms *alarms;
 	struct cb_judge *judge;
 	struct cb_out *out, *rec;
-	struct cb_writer *w;
+	struct cb_writer *w, *incidents; /* rows of JSON only: a table and CSV have the columns of one kind of row */
 	struct cb_prom *prom;
 	uint64_t prom_ns; /* last written, boot ns */
 	bool prom_failed; /* which was told */
@@ -110,6 +111,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_DUMP:
 		cb_man_options(options, stdout);
 		cb_man_fields(&cb_schema_alarm, stdout);
+		cb_man_fields(&cb_schema_incident, stdout);
 		cb_man_fields(&cb_schema_score, stdout);
 		cb_man_examples(EXAMPLES, stdout);
 		exit(0);
@@ -342,6 +344,10 @@ static void meta(struct detect *d, const char *kind)
 			       .runtime = "", .cgroup = "", .comm = "", .exe = "" };
 
 	cb_writer_meta(d->w, &c);
+	if (!d->incidents || strcmp(kind, "schema"))
+		return;
+	c.dataset = "cbtools.incident";
+	cb_writer_meta(d->incidents, &c);
 }
 
 static int open_output(struct detect *d, struct cb_err *e)
@@ -351,6 +357,8 @@ static int open_output(struct detect *d, struct cb_err *e)
 
 	if (!err)
 		err = cb_writer_open(&d->w, d->format, d->out, s, d->fields, e);
+	if (!err && d->format == CB_JSON && !d->scores)
+		err = cb_writer_open(&d->incidents, d->format, d->out, &cb_schema_incident, NULL, e);
 	if (!err && d->write)
 		err = cb_out_open(&d->rec, d->write, e);
 	return err;
@@ -361,6 +369,7 @@ static int close_output(struct detect *d, struct cb_err *e)
 	int err = cb_out_close(d->out, e), err2 = cb_out_close(d->rec, e);
 
 	cb_writer_free(d->w);
+	cb_writer_free(d->incidents);
 	return err ? err : err2;
 }
 
@@ -381,7 +390,7 @@ static int detect(struct detect *d, struct cb_err *e)
 		cb_inputs_free(in);
 		return err;
 	}
-	d->alarms = cb_alarms_new(d->model, d->names, d->scores ? NULL : d->w, d->path);
+	d->alarms = cb_alarms_new(d->model, d->names, d->scores ? NULL : d->w, d->incidents, d->path);
 	d->judge = cb_judge_new(d->model, d->names, d->alarms, d->scores, say, d);
 	if (d->prometheus) {
 		d->prom = cb_prom_new(d->prometheus, &cb_schema_alarm, "alarm.kind", FORGET_NS);

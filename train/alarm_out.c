@@ -4,11 +4,12 @@
 #include "alarm.h"
 #include "alarm_out.h"
 #include "field.h"
+#include "incidents.h"
+#include "kept.h"
 #include "recent.h"
 #include "technique.h"
 
 #define SIGNATURES 1024
-#define LINKS 8
 /* Values of one field that were never seen: so many are told each, the rest together. What has a name, a while longer. */
 #define MANY 8
 #define MANY_NAMED 64
@@ -17,19 +18,9 @@
 /* An alarm that may come again. The row it was raised with, to be written with its count. */
 struct held {
 	struct alarm_rec rec;
-	struct cb_common c;
-	char *text[16]; /* copies c points at */
-	int ntext;
+	struct cb_kept kept;
 	uint64_t last, count;
 	bool closed;
-};
-/* A container, as to incidents. */
-struct place {
-	uint64_t id, last; /* incident, and its last alarm here; 0: none */
-	struct {
-		char *place;
-		uint64_t last;
-	} other[LINKS]; /* whom it had to do with */
 };
 /* All alarms about one field of one program. */
 struct group {
@@ -39,18 +30,19 @@ struct group {
 struct cb_alarms {
 	const struct cb_model *model;
 	struct cb_names *names;
-	struct cb_writer *w;
+	struct cb_writer *w, *wi; /* of incidents */
 	const char *path;
+	struct cb_incidents *incidents;
 	void (*watch)(void *arg, const struct cb_event *ev);
 	void *watch_arg;
 	uint64_t next, ticked;
-	struct cb_recent held, places, groups;
+	struct cb_recent held, groups;
 	struct cb_buf key, text, many;
 };
 
 static void write_held(struct cb_alarms *a, struct held *h, const char *action, uint64_t lost)
 {
-	struct cb_event ev = { .schema = &cb_schema_alarm, .c = h->c, .rec = &h->rec, .len = sizeof(h->rec) };
+	struct cb_event ev = { .schema = &cb_schema_alarm,  .c = h->kept.c, .rec = &h->rec, .len = sizeof(h->rec) };
 
 	ev.c.action = action;
 	ev.c.count = h->count;
@@ -69,7 +61,7 @@ void cb_alarms_watch(struct cb_alarms *a, void (*fn)(void *arg, const struct cb_
 static void close_held(struct cb_alarms *a, struct held *h)
 {
 	if (!h->closed && h->count > 1) {
-		h->c.time = h->last;
+		h->kept.c.time = h->last;
 		write_held(a, h, "ended", 0);
 	}
 	h->closed = true;
@@ -78,36 +70,33 @@ static void close_held(struct cb_alarms *a, struct held *h)
 static void drop_held(void *value, void *arg)
 {
 	struct held *h = value;
-	int i;
 
 	close_held(arg, h);
-	for (i = 0; i < h->ntext; i++)
-		free(h->text[i]);
+	cb_kept_free(&h->kept);
 	free(h);
 }
 
-static void drop_place(void *value, void *arg)
+static void write_incident(void *arg, const struct cb_event *ev)
 {
-	struct place *p = value;
-	int i;
+	struct cb_alarms *a = arg;
 
-	for (i = 0; i < LINKS; i++)
-		free(p->other[i].place);
-	free(p);
+	if (a->wi)
+		cb_writer_event(a->wi, ev);
 }
 
 struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names, struct cb_writer *w,
-				const char *model_path)
+				struct cb_writer *incidents, const char *model_path)
 {
 	struct cb_alarms *a = cb_xalloc(sizeof(*a));
 
 	a->model = m;
 	a->names = names;
 	a->w = w;
+	a->wi = incidents;
 	a->path = model_path;
 	a->held = (struct cb_recent){ .max = SIGNATURES, .drop = drop_held, .arg = a };
 	a->groups = (struct cb_recent){ .max = SIGNATURES };
-	a->places = (struct cb_recent){ .max = SIGNATURES, .drop = drop_place };
+	a->incidents = cb_incidents_new(write_incident, a);
 	return a;
 }
 
@@ -116,7 +105,7 @@ struct cb_alarms *cb_alarms_free(struct cb_alarms *a)
 	if (!a)
 		return NULL;
 	cb_recent_free(&a->held);
-	cb_recent_free(&a->places);
+	cb_incidents_free(a->incidents);
 	cb_recent_free(&a->groups);
 	cb_buf_free(&a->many);
 	cb_buf_free(&a->key);
@@ -172,94 +161,22 @@ static void allow_command(struct cb_alarms *a, const struct cb_finding *f, char 
 	put(to, size, b->s, b->len);
 }
 
-static const char *keep(struct held *h, const char *s)
-{
-	if (!s || !*s || h->ntext == (int)(sizeof(h->text) / sizeof(h->text[0])))
-		return "";
-	return h->text[h->ntext++] = cb_xstrdup(s);
-}
-
-static void keep_texts(struct held *h)
-{
-	struct cb_common *c = &h->c;
-
-	c->host_id = keep(h, c->host_id);
-	c->boot_id = keep(h, c->boot_id);
-	c->cont_id = keep(h, c->cont_id);
-	c->cont_name = keep(h, c->cont_name);
-	c->image = keep(h, c->image);
-	c->image_id = keep(h, c->image_id);
-	c->runtime = keep(h, c->runtime);
-	c->cgroup = keep(h, c->cgroup);
-	c->comm = keep(h, c->comm);
-	c->exe = keep(h, c->exe);
-	c->dataset = "cbtools.alarm";
-	c->kind = "event";
-	c->start = c->end = c->duration = 0;
-	c->truncated = false;
-}
-
-static struct place *place_of(struct cb_alarms *a, const char *name)
-{
-	struct place *p = cb_recent_get(&a->places, name, strlen(name));
-
-	if (!p) {
-		p = cb_xalloc(sizeof(*p));
-		cb_recent_put(&a->places, name, strlen(name), p);
-	}
-	return p;
-}
-
-static void link_to(struct place *p, const char *other, uint64_t now)
-{
-	int i, oldest = 0;
-
-	for (i = 0; i < LINKS; i++) {
-		if (p->other[i].place && !strcmp(p->other[i].place, other)) {
-			p->other[i].last = now;
-			return;
-		}
-		if (p->other[i].last < p->other[oldest].last)
-			oldest = i;
-	}
-	free(p->other[oldest].place);
-	p->other[oldest].place = cb_xstrdup(other);
-	p->other[oldest].last = now;
-}
-
 void cb_alarms_link(struct cb_alarms *a, const char *place, const char *other, uint64_t now)
 {
-	struct place *p = place_of(a, place);
-
-	link_to(p, other, now);
-	/* the other one may only be named here */
-	link_to(place_of(a, other), place, now);
+	cb_incidents_link(a->incidents, place, other, now);
 }
 
-static bool is_open(const struct place *p, uint64_t now)
+static void keep_common(struct held *h, const struct cb_common *from, uint64_t time)
 {
-	return p && p->id && now - p->last <= CB_QUIET_NS;
-}
+	struct cb_common c = *from;
 
-/* Its own, else that of whom it had to do with lately, else a new one. */
-static uint64_t incident_of(struct cb_alarms *a, const char *name, uint64_t alarm, uint64_t now)
-{
-	struct place *p = place_of(a, name), *o;
-	uint64_t id = is_open(p, now) ? p->id : 0;
-	int i;
-
-	for (i = 0; i < LINKS && !id; i++) {
-		if (!p->other[i].place || now - p->other[i].last > CB_QUIET_NS)
-			continue;
-		o = cb_recent_get(&a->places, p->other[i].place, strlen(p->other[i].place));
-		if (is_open(o, now))
-			id = o->id;
-	}
-	/* whom it had to do with may have been forgotten with others, but not it */
-	p = place_of(a, name);
-	p->id = id ? id : alarm;
-	p->last = now;
-	return p->id;
+	c.time = time;
+	c.dataset = "cbtools.alarm";
+	c.kind = "event";
+	c.action = "";
+	c.start = c.end = c.duration = 0;
+	c.truncated = false;
+	cb_kept_set(&h->kept, &c);
 }
 
 static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f, const struct cb_row *row,
@@ -270,12 +187,10 @@ static int fill(struct cb_alarms *a, struct held *h, const struct cb_finding *f,
 
 	if (err < 0)
 		return err;
-	h->c = ev.c;
-	h->c.time = row->time;
-	keep_texts(h);
+	keep_common(h, &ev.c, row->time);
 	memset(&h->rec, 0, sizeof(h->rec));
 	h->rec.id = ++a->next;
-	h->rec.incident = incident_of(a, place, h->rec.id, now);
+	h->rec.incident = cb_incidents_of(a->incidents, place, h->rec.id, now);
 	h->rec.score = (int64_t)(f->score * 100 + 0.5) / 100.0;
 	PUT(h->rec.kind, f->kind);
 	PUT(h->rec.detector, f->detector);
@@ -339,11 +254,14 @@ static bool too_many(struct cb_alarms *a, struct cb_finding *f, const char *cont
 
 static bool again(struct cb_alarms *a, struct held *h, const char *place, uint64_t now)
 {
+	uint64_t id;
+
 	if (!h)
 		return false;
 	h->count++;
 	h->last = now;
-	incident_of(a, place, h->rec.incident, now);
+	id = cb_incidents_of(a->incidents, place, h->rec.incident, now);
+	cb_incidents_add(a->incidents, id, &h->rec, &h->kept.c, true, now);
 	return true;
 }
 
@@ -366,20 +284,19 @@ int cb_alarms_raise(struct cb_alarms *a, const struct cb_finding *found, const s
 		return 0;
 	going_on(a, f, cont, now, &was); /* the key */
 	h = was ? was : cb_xalloc(sizeof(*h));
-	if (was) {
+	if (was)
 		close_held(a, was);
-		while (was->ntext)
-			free(was->text[--was->ntext]);
-	}
 	err = fill(a, h, f, row, place, now, e);
 	h->last = now;
 	h->count = 1;
 	h->closed = err < 0;
 	if (!was)
 		cb_recent_put(&a->held, a->key.s, a->key.len, h);
-	if (!err)
-		write_held(a, h, "raised", lost);
-	return err;
+	if (err)
+		return err;
+	write_held(a, h, "raised", lost);
+	cb_incidents_add(a->incidents, h->rec.incident, &h->rec, &h->kept.c, false, now);
+	return 0;
 }
 
 struct tick {
@@ -405,6 +322,7 @@ void cb_alarms_tick(struct cb_alarms *a, uint64_t now, bool all)
 		return;
 	a->ticked = now;
 	cb_recent_each(&a->held, tick_one, &t);
+	cb_incidents_tick(a->incidents, now, all);
 }
 
 uint64_t cb_alarms_count(const struct cb_alarms *a)

@@ -6,8 +6,6 @@
 #include "reader.h"
 #include "writer.h"
 
-#define CB_QUIET_NS 30000000000ULL /* an alarm is armed again, an incident closed, after so much quiet */
-
 /* What a detector found in a row. Texts in the form of field.h; all are copied. */
 struct cb_finding {
 	const char *kind, *detector, *field, *subject, *subject_name, *program, *value;
@@ -17,9 +15,12 @@ struct cb_finding {
 };
 
 struct cb_alarms;
-/* model_path: for the command that allows. now: UTC ns of the stream, never goes back. */
+/*
+ * incidents: writer of their rows, NULL: none. model_path: for the command that allows. now, below: UTC ns of the
+ * stream, never goes back.
+ */
 struct cb_alarms *cb_alarms_new(const struct cb_model *m, struct cb_names *names, struct cb_writer *w,
-				const char *model_path);
+				struct cb_writer *incidents, const char *model_path);
 /* fn is told of each row of an alarm as well, whether or not there is a writer. */
 void cb_alarms_watch(struct cb_alarms *a, void (*fn)(void *arg, const struct cb_event *ev), void *arg);
 struct cb_alarms *cb_alarms_free(struct cb_alarms *a);

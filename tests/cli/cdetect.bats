@@ -354,6 +354,84 @@ alone() {
 	fields "$T/1" alarm.field threat.technique.id | grep -qx 'process.executable.path|T1620'
 }
 
+@test "an incident is told when it opens, when it grows, and when it is over" {
+	more_model
+	stream --more --seconds 180 --seed 3 --from 2000 --attack shell memfd burn ramp forks shadow port ports scan > "$T/a"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+	python3 - "$T/out" <<-'EOF'
+	import json, sys
+	rows = [json.loads(l) for l in open(sys.argv[1])]
+	assert [r["event.dataset"] for r in rows if r["event.kind"] == "schema"] == ["cbtools.alarm", "cbtools.incident"]
+	rows = [r for r in rows if r["event.kind"] == "event"]
+	inc = [r for r in rows if r["event.dataset"] == "cbtools.incident"]
+	alarms = [r for r in rows if r["event.dataset"] == "cbtools.alarm"]
+	raised = [r for r in alarms if r["event.action"] == "raised"]
+	count = {r["alarm.id"]: r["event.count"] for r in alarms}
+	actions = [r["event.action"] for r in inc]
+	assert actions == ["opened"] + ["updated"] * (len(inc) - 2) + ["closed"] and len(inc) > 3, actions
+	assert {r["incident.id"] for r in inc} == {1} == {r["incident.id"] for r in alarms}
+	assert rows[1] == inc[0] and inc[0]["incident.alarms"] == 1 and inc[0]["incident.reason"] == raised[0]["alarm.reason"], inc[0]
+	# a row is worth it: each has something that the one before had not
+	for a, b in zip(inc, inc[1:-1]):
+	    assert (a["incident.containers"], a["incident.kinds"]) != (b["incident.containers"], b["incident.kinds"]) or \
+	        b["incident.score"] >= a["incident.score"] + 1, (a, b)
+	last = inc[-1]
+	worst = max(raised, key=lambda r: r["alarm.score"])
+	assert last["incident.alarms"] == len(raised) > 12, last
+	assert last["event.count"] == sum(count.values()) > 67, (last, count)
+	assert last["incident.score"] == worst["alarm.score"] and last["incident.reason"] == worst["alarm.reason"], last
+	assert last["incident.containers"] == "web db", last
+	assert last["incident.kinds"].split() == list(dict.fromkeys(r["alarm.kind"] for r in raised)), last
+	assert set(last["incident.techniques"].split()) == {r["threat.technique.id"] for r in raised if "threat.technique.id" in r}
+	assert last["event.start"] == raised[0]["@timestamp"] and last["event.end"] == last["@timestamp"] > inc[-2]["@timestamp"], last
+	assert not any(k.startswith("alarm.") for k in last)
+	EOF
+	# as CSV and as a table there are alarms only
+	! cdetect -m "$BATS_FILE_TMPDIR/more.db" -q --csv "$T/a" | grep cbtools.incident
+	[ "$(cdetect -m "$BATS_FILE_TMPDIR/more.db" -q --csv "$T/a" | grep -c raised)" = "$(fields "$T/out" alarm.id | wc -l)" ]
+}
+
+@test "two incidents become one when their containers meet; after 30 s of quiet there is another" {
+	python3 - > "$T/a" <<-'EOF'
+	import json
+	def row(s, cont, dataset="exec", **f):
+	    r = {"event.dataset": "cbtools." + dataset, "event.kind": "event", "event.action": "start", "@timestamp": "2026-01-01T00:%02d:%02dZ" % divmod(s, 60),
+	         "host.id": "h", "container.id": cont * 8, "container.name": cont, "container.image.name": "srv", "process.pid": 7000 + s,
+	         "process.executable.path": f.pop("exe", "/usr/sbin/srv"), "process.parent.name": "runc"}
+	    print(json.dumps(dict(r, **f)))
+	row(1, "a", exe="/x/one")
+	row(3, "b", exe="/x/two")
+	row(5, "c", exe="/x/three")
+	row(7, "a", "peer", **{"event.action": "total", "source.container.name": "a", "destination.container.name": "b"})
+	row(8, "b", exe="/x/two")   # again, and joins
+	row(40, "a", exe="/x/one")  # 39 s after the last here, but 32 s after that of b
+	row(60, "b", exe="/x/two")
+	print('{"event.dataset":"cbtools.exec","event.kind":"end","@timestamp":"2026-01-01T00:02:00Z"}')
+	EOF
+	cdetect -m "$M" -q -j "$T/a" > "$T/out"
+	python3 - "$T/out" > "$T/got" <<-'EOF'
+	import json, sys
+	for r in map(json.loads, open(sys.argv[1])):
+	    if r["event.kind"] == "event" and r["event.dataset"] == "cbtools.incident":
+	        print(r["@timestamp"][14:19], r["event.action"], r["incident.id"], r.get("incident.joined", "-"), r["incident.alarms"], r["event.count"],
+	              r["incident.containers"], r.get("event.duration_ns", 0) // 10 ** 9, sep="|")
+	EOF
+	cat "$T/got"
+	diff "$T/got" - <<-'EOF'
+	00:01|opened|1|-|1|1|a|0
+	00:03|opened|2|-|1|1|b|0
+	00:05|opened|3|-|1|1|c|0
+	00:03|joined|2|1|1|1|b|0
+	00:03|updated|1|-|2|2|a b|2
+	00:08|closed|1|-|2|3|a b|7
+	00:05|closed|3|-|1|1|c|0
+	00:40|opened|4|-|1|1|a|0
+	01:00|opened|5|-|1|1|b|0
+	00:40|closed|4|-|1|1|a|0
+	01:00|closed|5|-|1|1|b|0
+	EOF
+}
+
 @test "a scan of never-seen ports is a few alarms, and one for all the others" {
 	more_model
 	stream --more --seconds 180 --seed 3 --from 2000 --attack ports > "$T/a"
@@ -366,7 +444,7 @@ alone() {
 	n = {}
 	for line in open(sys.argv[1]):
 	    r = json.loads(line)
-	    if r["event.kind"] == "event":
+	    if r["event.kind"] == "event" and r["event.dataset"] == "cbtools.alarm":
 	        n[r["alarm.id"]] = r["event.count"]
 	assert sum(n.values()) == 67, n
 	EOF
