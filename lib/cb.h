@@ -162,6 +162,7 @@ struct cb_tool {
 	uint64_t tasks_ns;			/* how often the iterator passes over all tasks; 0: 500 ms */
 	uint64_t caps;				/* capabilities it needs while it runs, beyond those of caps.c (bits) */
 	bool failed_option;			/* -x means something here */
+	bool once;				/* lists what there is and ends: tick() is called once */
 	bool calls;				/* counts calls, not records, in seen, sent, filtered and lost */
 	int (*parse)(struct cb_run *run, int key, char *arg);
 	void (*start)(struct cb_run *run);		/* options are read */

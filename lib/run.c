@@ -173,7 +173,8 @@ static void say_if_none(struct cb_run *run)
 	if (run->opt.all || run->opt.quiet)
 		return;
 	if (!cb_conts_each(cb_who_conts(run->who), wanted_container, run))
-		say(run, "no such container is running yet; waiting for one (-a shows processes of the host too)");
+		say(run, run->tool->once ? "no such container is running" :
+		    "no such container is running yet; waiting for one (-a shows processes of the host too)");
 }
 
 struct times {
@@ -384,7 +385,7 @@ static int live(struct cb_run *run)
 	t.tasks = t.start + tasks_ns(run->tool);
 	t.beat = t.start + HEARTBEAT_NS;
 	t.end = run->opt.duration_ns ? t.start + run->opt.duration_ns : 0;
-	err = loop(run, &t);
+	err = run->tool->once ? 0 : loop(run, &t);
 	return err ? err : finish(run, &t);
 }
 

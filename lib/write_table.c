@@ -4,6 +4,7 @@
 #include "writer_impl.h"
 
 #define NS 1000000000ULL
+#define DAY_NS (86400 * NS)
 
 /* Columns on the screen of the character at s (valid UTF-8), *n: its bytes. wcwidth() would ask the locale. */
 static int char_width(const unsigned char *s, size_t *n)
@@ -86,12 +87,18 @@ static void end_line(struct cb_buf *row)
 	cb_buf_add(row, "\n", 1);
 }
 
-/* Local time of day with milliseconds. */
-static void time_cell(struct cb_writer *w, uint64_t utc_ns)
+/* Local time of day with milliseconds; the day where it is not within one of the row's own time. */
+static void time_cell(struct cb_writer *w, uint64_t utc_ns, uint64_t row_ns)
 {
 	time_t sec = utc_ns / NS;
+	char day[32];
 	struct tm tm;
 
+	if ((utc_ns > row_ns ? utc_ns - row_ns : row_ns - utc_ns) >= DAY_NS && localtime_r(&sec, &tm)) {
+		strftime(day, sizeof(day), "%b %e %H:%M", &tm);
+		cb_buf_puts(&w->cell, day);
+		return;
+	}
 	if (w->local_sec != utc_ns / NS && localtime_r(&sec, &tm)) {
 		strftime(w->local, sizeof(w->local), "%H:%M:%S", &tm);
 		w->local_sec = utc_ns / NS;
@@ -118,7 +125,7 @@ static void table_cell(struct cb_writer *w, const struct cb_column *c, const str
 
 	if (c->f->type == CB_TIME && get(c, ev, &ns)) {
 		if (ns)
-			time_cell(w, ns);
+			time_cell(w, ns, ev->c.time);
 	} else if (c->f->type == CB_FLOAT && get(c, ev, &v)) {
 		cb_float_text(&w->cell, v, 1);
 	} else {
