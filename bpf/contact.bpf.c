@@ -102,7 +102,7 @@ static __always_inline struct room *get_room(void)
 /* Whose a process is that may be just an address. What an engine is still building is no container yet. */
 __noinline __u64 cont_of(__u64 task)
 {
-	struct task_struct *t = (void *)task;
+	struct task_struct *t = (void *)task, *lead;
 	struct cb_place at;
 
 	if (!cb_storage) {
@@ -112,8 +112,9 @@ __noinline __u64 cont_of(__u64 task)
 		if (s)
 			return s->h.cont;
 	}
-	cb_locate(t, &at);
-	return at.key && bpf_map_lookup_elem(&cb_conts, &at.key) && !cb_runtime_stage(t) ? at.key : 0;
+	lead = BPF_CORE_READ(t, group_leader);
+	cb_locate(lead, &at);
+	return at.key && bpf_map_lookup_elem(&cb_conts, &at.key) && !cb_runtime_stage(lead, &at) ? at.key : 0;
 }
 
 static __always_inline __u32 own_number(struct task_struct *t)

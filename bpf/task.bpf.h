@@ -561,12 +561,21 @@ int BPF_PROG(cb_cgroup_rmdir, struct cgroup *cg, const char *path)
  * The iterator: gives state to what ran before the tool did (and to what could not get it at fork), tells
  * of programs and containers found so, marks the tasks of unwanted containers, and peeks at buffers.
  */
-static __always_inline bool cb_runtime_stage(struct task_struct *t)
+/*
+ * The runtime's own stages have not yet executed what the container is for: its init-to-be, or one that comes from
+ * outside. Told by the kernel, not by a name, which a process of the container may give itself. A thread has the
+ * leader's place, and only the leader's flag tells.
+ */
+static __always_inline bool cb_runtime_stage(struct task_struct *lead, struct cb_place *at)
 {
-	char c[8] = {};
+	struct cb_place up;
 
-	bpf_core_read(c, 6, &t->comm);
-	return c[0] == 'r' && c[1] == 'u' && c[2] == 'n' && c[3] == 'c' && c[4] == ':' && c[5] == '[';
+	if (!at->key || !(BPF_CORE_READ(lead, flags) & 0x00000040 /* PF_FORKNOEXEC */))
+		return false;
+	if (at->vinit == 1)
+		return true;
+	cb_locate(BPF_CORE_READ(lead, real_parent), &up);
+	return up.key != at->key;
 }
 
 /* As cb_entered(), for one whose way in was not seen: whoever has an ancestor outside but the init. */
@@ -595,10 +604,10 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	struct cb_life *l;
 	__u32 size;
 
-	if ((t->flags & 0x00200000 /* PF_KTHREAD */) || (__u32)t->tgid == cb_self || cb_runtime_stage(t))
+	if ((t->flags & 0x00200000 /* PF_KTHREAD */) || (__u32)t->tgid == cb_self)
 		return NULL;
-	cb_locate(t, &at);
-	if (!at.key && !cb_all)
+	cb_locate(lead, &at);
+	if ((!at.key && !cb_all) || cb_runtime_stage(lead, &at))
 		return NULL;
 	s = cb_state_make(t);
 	if (!s)
@@ -609,7 +618,7 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	s->h.time_ns = s->h.start_ns;
 	if (at.key) {
 		cb_register(s, t, &at, true, seq);
-		if (cb_was_entered(t, &at))
+		if (cb_was_entered(lead, &at))
 			s->h.flags |= CB_F_ENTERED;
 	}
 	if (t != lead)

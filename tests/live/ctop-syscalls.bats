@@ -79,6 +79,22 @@ count_calls() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/made")" = 8 ]
 }
 
+@test "-S: what ran before: threads of the first process are not from outside, and no name hides a process" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id early)
+	ctr_start early early 1009
+	wait_for grep -q early "$CTR_DIR/early/out"
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	touch "/proc/$(ctr_pid early)/root/tmp/go"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")' 2
+	collector_stop "$out"
+	assert_no_loss "$out"
+	for call in getppid getpgrp; do
+		[ "$(rows "$out" event | jq -r '.["syscall.sequence"]' | tr ' ' '\n' | grep -cx $call)" = 1009 ]
+	done
+	assert_rows "$out" 'event and .["process.entered"]' 0
+}
+
 @test "counts: calls, errors by errno and rates of a container add up to the workload's own" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id count)
