@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A small web application with a hole, and what an intruder does through it. Every action is harmless: it is
- * refused by the kernel, is undone, or happens in a child that ends at once.
+ * refused by the kernel, is undone, is over after a second or two, or happens in a child that ends at once.
  *
  * attack NAME: does one action, prints what came of it
- * attack list: a line each: name, what it does, what an alarm about it should name
- * attack serve PORT DIR: the application, on all addresses. Two workers; ordinary requests read DIR/items,
- *	append to DIR/log and now and then replace DIR/state. "GET /...?run=NAME" does the action in the worker,
- *	so it is this known program that misbehaves, with no process put in from outside.
+ * attack list: a line each: name, what it does, the kind of the alarm about it, what that alarm should name
+ * attack serve PORT DIR [NEIGHBOUR]: the application, on all addresses. Two workers; ordinary requests read
+ *	DIR/items, append to DIR/log and now and then replace DIR/state. "GET /...?run=NAME" does the action in the
+ *	worker, so it is this known program that misbehaves, with no process put in from outside. NEIGHBOUR: the
+ *	address that is looked at for open ports (127.0.0.1).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,11 +30,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORKERS 2
+#define OTHERS_FILE "/srv/shared/notes" /* on a volume that another container has, too */
 
 static char data_dir[256] = "/tmp";
+static struct in_addr neighbour;
 static int listen_fd = -1, epoll_fd = -1;
 
 /* ---- actions: 0 when done, else the errno of the refusal ---- */
@@ -170,19 +174,6 @@ static int do_dropper(void)
 	return err;
 }
 
-static int do_shadow(void)
-{
-	char buf[64];
-	int fd = open("/etc/shadow", O_RDONLY);
-
-	if (fd < 0)
-		return errno;
-	if (read(fd, buf, sizeof(buf)) < 0)
-		buf[0] = '\0';
-	close(fd);
-	return 0;
-}
-
 static int do_userns(void)
 {
 	pid_t pid = fork();
@@ -221,20 +212,114 @@ static int do_module(void)
 	return syscall(SYS_init_module, "", 0UL, "") ? errno : 0;
 }
 
+/* 0 when it is under way: nobody waits for the answer. */
+static int knock(struct in_addr to, int port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = to };
+	int err, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno;
+	err = connect(fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
+	close(fd);
+	return err == EINPROGRESS ? 0 : err;
+}
+
 static int do_scan(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int port, fd, err = 0;
+	int port, err = 0;
 
-	for (port = 1; port <= 64; port++) {
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			return errno;
-		a.sin_port = htons(port);
-		err = connect(fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
-		close(fd);
+	for (port = 1; port <= 64; port++)
+		err = knock(neighbour, port);
+	return err == ECONNREFUSED ? 0 : err;
+}
+
+/* Of the neighbour's network, whose first two are the containers' own. */
+static int do_sweep(void)
+{
+	struct in_addr to;
+	int i, err = 0;
+
+	for (i = 3; i < 3 + 64; i++) {
+		to.s_addr = htonl((ntohl(neighbour.s_addr) & 0xffffff00) + i);
+		err = knock(to, 80);
 	}
-	return err == EINPROGRESS ? 0 : err;
+	return err == ECONNREFUSED ? 0 : err;
+}
+
+static int read_some(const char *path)
+{
+	char buf[64];
+	int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	if (read(fd, buf, sizeof(buf)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static int do_shadow(void)
+{
+	return read_some("/etc/shadow");
+}
+
+static int do_volume(void)
+{
+	return read_some(OTHERS_FILE);
+}
+
+static double seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* As long as it takes for the same work on a busy machine, within bounds. Asks the kernel for the time now and then. */
+static int do_cpu(void)
+{
+	double work = seconds(CLOCK_PROCESS_CPUTIME_ID) + 1.5, end = seconds(CLOCK_MONOTONIC) + 6, slice;
+
+	do {
+		slice = seconds(CLOCK_MONOTONIC) + 0.02;
+		while (seconds(CLOCK_MONOTONIC) < slice)
+			;
+	} while (slice < end && seconds(CLOCK_PROCESS_CPUTIME_ID) < work);
+	return 0;
+}
+
+static int do_memory(void)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	const size_t step = 8 << 20, steps = 12;
+	char *p = mmap(NULL, steps * step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	if (p == MAP_FAILED)
+		return errno;
+	for (i = 0; i < steps; i++) {
+		memset(p + i * step, 1, step);
+		nanosleep(&pause, NULL);
+	}
+	munmap(p, steps * step);
+	return 0;
+}
+
+static int do_forks(void)
+{
+	pid_t pid;
+	int i, err = 0;
+
+	for (i = 0; i < 307 && !err; i++) {
+		pid = fork();
+		if (pid == 0)
+			_exit(0);
+		err = end_of(pid);
+	}
+	return err;
 }
 
 /* Only calls that serving makes all day, with the same arguments' kinds, in an order serving never has. */
@@ -269,22 +354,27 @@ static int do_order(void)
 
 static const struct action {
 	const char *name, *what;
-	const char *sign; /* what the most telling alarm about it names */
+	const char *kind, *sign; /* of the most telling alarm about it, and what that names */
 	int (*run)(void);
 } actions[] = {
-	{ "shell", "starts /bin/sh -c \"id; uname -a; ls /root\"", "/dash", do_shell },
-	{ "ptrace", "attaches to a child with ptrace", "ptrace", do_ptrace },
-	{ "packet", "asks for a packet socket", "socket:packet", do_packet },
-	{ "wx", "makes memory writable and executable", "mprotect:wx", do_wx },
-	{ "memfd", "runs a program from memory (memfd_create, execveat)", "memfd:", do_memfd },
-	{ "dropper", "writes a program to /tmp and runs it", "/tmp/.update", do_dropper },
-	{ "shadow", "reads /etc/shadow", "order", do_shadow },
-	{ "userns", "makes a user namespace", "unshare", do_userns },
-	{ "setns", "tries to enter another namespace", "setns", do_setns },
-	{ "bpf", "tries to create a BPF map", "bpf", do_bpf },
-	{ "module", "tries to load a kernel module (an empty one)", "init_module", do_module },
-	{ "scan", "connects to 64 ports of loopback", "connect", do_scan },
-	{ "order", "makes its usual calls in an order never seen", "order", do_order },
+	{ "shell", "starts /bin/sh -c \"id; uname -a; ls /root\"", "process", "/dash", do_shell },
+	{ "ptrace", "attaches to a child with ptrace", "syscall", "ptrace", do_ptrace },
+	{ "packet", "asks for a packet socket", "syscall", "socket:packet", do_packet },
+	{ "wx", "makes memory writable and executable", "syscall", "mprotect:wx", do_wx },
+	{ "memfd", "runs a program from memory (memfd_create, execveat)", "process", "memfd:", do_memfd },
+	{ "dropper", "writes a program to /tmp and runs it", "process", "/tmp/.update", do_dropper },
+	{ "shadow", "reads /etc/shadow", "access", "/etc/shadow", do_shadow },
+	{ "volume", "reads the file of another container", "access", OTHERS_FILE, do_volume },
+	{ "userns", "makes a user namespace", "syscall", "unshare", do_userns },
+	{ "setns", "tries to enter another namespace", "syscall", "setns", do_setns },
+	{ "bpf", "tries to create a BPF map", "syscall", "bpf", do_bpf },
+	{ "module", "tries to load a kernel module (an empty one)", "syscall", "init_module", do_module },
+	{ "scan", "connects to 64 ports of its neighbour", "access", "network.peer", do_scan },
+	{ "sweep", "connects to 64 addresses of its network", "access", "network.peer", do_sweep },
+	{ "cpu", "burns 1.5 s of CPU", "resource", "container.cpu.time_ns", do_cpu },
+	{ "memory", "takes 96 MB of memory within 1.2 s", "resource", "container.memory.anon_bytes", do_memory },
+	{ "forks", "starts 307 processes", "resource", "container.process.forks", do_forks },
+	{ "order", "makes its usual calls in an order never seen", "syscall", "unusual order", do_order },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -420,18 +510,24 @@ int main(int argc, char **argv)
 	char text[256];
 	size_t i;
 
+	neighbour.s_addr = htonl(INADDR_LOOPBACK);
 	if (argc == 2 && !strcmp(argv[1], "quit"))
 		return 0;
 	if (argc == 2 && !strcmp(argv[1], "list")) {
 		for (i = 0; i < NACTIONS; i++)
-			printf("%s\t%s\t%s\n", actions[i].name, actions[i].what, actions[i].sign);
+			printf("%s\t%s\t%s\t%s\n", actions[i].name, actions[i].what, actions[i].kind, actions[i].sign);
 		return 0;
 	}
-	if (argc == 4 && !strcmp(argv[1], "serve"))
+	if ((argc == 4 || argc == 5) && !strcmp(argv[1], "serve")) {
+		if (argc == 5 && inet_pton(AF_INET, argv[4], &neighbour) != 1) {
+			fprintf(stderr, "attack: expected an address, got \"%s\"\n", argv[4]);
+			return 64;
+		}
 		return serve(atoi(argv[2]), argv[3]);
+	}
 	a = argc == 2 ? find_action(argv[1]) : NULL;
 	if (!a) {
-		fprintf(stderr, "usage: attack NAME | attack list | attack serve PORT DIR\n");
+		fprintf(stderr, "usage: attack NAME | attack list | attack serve PORT DIR [NEIGHBOUR]\n");
 		return 64;
 	}
 	say_action(a, text, sizeof(text));
