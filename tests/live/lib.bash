@@ -16,7 +16,7 @@
 #	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there. For setup_file
 #						and teardown_file; each test's containers are removed at its end
 #
-# OCI names another runtime than runc for ctr_*; in_view CMD... runs it where VIEW_PID and VIEW_NS say, if they do.
+# OCI names another runtime than runc for ctr_*; in_view CMD... runs it where VIEW_PID says, if it does; collectors run there, too.
 #
 # Options of ctr_run and ctr_start: --cgroup PATH, --cap CAP_NAME, --annotation KEY=VALUE, --netns PATH,
 # --user UID, --host-pid, --host-net, --cwd DIR, --env NAME=VALUE, --bind DIR:PLACE.
@@ -112,13 +112,13 @@ live_teardown() {
 
 # ---- another host inside of this one ----
 
-# in_view CMD...: in the namespaces (VIEW_NS: options of nsenter) of the process VIEW_PID, or right here.
+# The command that goes there: into the namespaces (VIEW_NS: options of nsenter) of the process VIEW_PID
+VIEW=()
+# shellcheck disable=SC2206
+[ -z "${VIEW_PID:-}" ] || VIEW=(nsenter $VIEW_NS --target "$VIEW_PID" --)
+
 in_view() {
-	if [ -n "${VIEW_PID:-}" ]; then
-		nsenter "${VIEW_NS:?}" --target "$VIEW_PID" -- "$@"
-	else
-		"$@"
-	fi
+	"${VIEW[@]}" "$@"
 }
 
 # ---- containers of runc ----
@@ -248,7 +248,7 @@ collector_start() {
 	local file=$1
 	shift
 	# a shell without job control starts what it puts in the background with SIGINT ignored
-	env --default-signal=INT "$@" >"$file" 2>"$file.err" </dev/null 3>&- 4>&- &
+	env --default-signal=INT "${VIEW[@]}" "$@" >"$file" 2>"$file.err" </dev/null 3>&- 4>&- &
 	echo $! >"$file.pid"
 	COLLECTORS+=("$file")
 	wait_for collector_ready "$file" || return 1
@@ -319,7 +319,7 @@ assert_no_loss() {
 docker_up() {
 	local data=$BATS_FILE_TMPDIR/docker exec
 	DOCKER_TEST=${BATS_TEST_TMPDIR:-} # it ends with the test that called, if one did
-	export DOCKER_DIR=/run/cbt-docker-$$ DOCKER_DATA=$data CONTAINERD_STATE=$DOCKER_DIR/containerd
+	export DOCKER_DIR=${DOCKER_DIR:-/run/cbt-docker-$$} DOCKER_DATA=$data CONTAINERD_STATE=$DOCKER_DIR/containerd
 	exec=$DOCKER_DIR/exec
 	mkdir -p "$DOCKER_DIR" "$data"
 	if [ -n "${VIEW_PID:-}" ]; then
@@ -378,7 +378,8 @@ process_ended() {
 
 docker_down() {
 	local m pid left=0 program
-	[ -n "${DOCKER_DIR:-}" ] || return 0 # skipped before it came up
+	# both, or an empty prefix below would be every mount of the host
+	[ -n "${DOCKER_DIR:-}" ] && [ -n "${DOCKER_DATA:-}" ] || return 0 # skipped before it came up
 	docker_clear || left=1
 	for program in dockerd containerd; do
 		pid=$(cat "$DOCKER_DIR/$program.pid" 2>/dev/null) && kill "$pid" 2>/dev/null || continue
