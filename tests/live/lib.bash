@@ -349,7 +349,7 @@ docker_up() {
 docker_daemon() {
 	local socket=$1 pid
 	shift
-	in_view setsid "$@" </dev/null >"$DOCKER_DIR/$1.log" 2>&1 3>&- 4>&- &
+	"${VIEW[@]}" setsid "$@" </dev/null >"$DOCKER_DIR/$1.log" 2>&1 3>&- 4>&- &
 	pid=$!
 	echo "$pid" >"$DOCKER_DIR/$1.pid"
 	WAIT=60 wait_for socket_or_end "$socket" "$pid" || true
@@ -385,7 +385,7 @@ docker_down() {
 		pid=$(cat "$DOCKER_DIR/$program.pid" 2>/dev/null) && kill "$pid" 2>/dev/null || continue
 		wait_for process_ended "$pid" || left=1
 	done
-	for m in $(awk -v a="$DOCKER_DIR/" -v b="$DOCKER_DATA/" \
+	for m in $(awk -v a="${DOCKER_DIR:?}/" -v b="${DOCKER_DATA:?}/" \
 		'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts | sort -r); do
 		umount "$m" || umount -l "$m" || left=1
 	done
