@@ -10,6 +10,7 @@
 enum { EXEC_START = 0x000, EXEC_EXIT = 0x100, EXEC_FAILED = 0x200 };
 
 const volatile bool want_args = true;
+const volatile __u32 ring_size = 4 * 1024 * 1024;
 
 #define CB_STATE_DATA                                                                                                  \
 	const char *asked; /* execve's file and arguments as given, from its entry to its return */                    \
@@ -32,6 +33,10 @@ static __always_inline void exec_ended(struct cb_state *s, struct task_struct *t
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define TMPFS_MAGIC 0x01021994
+
+/* of a failed exec's arguments: how many, and bytes of each (a loop that the verifier follows to its end) */
+#define WORDS 24
+#define WORD 128
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -135,7 +140,7 @@ static __always_inline void origin(struct exec_rec *r, struct file *f)
 
 static __always_inline void send(struct exec_rec *r, __u32 args)
 {
-	cb_send(r, __builtin_offsetof(struct exec_rec, args) + (args & (EXEC_ARGS * 2 - 1)), 1, cb_wake(1 << 20));
+	cb_send(r, __builtin_offsetof(struct exec_rec, args) + (args & (EXEC_ARGS * 2 - 1)), 1, cb_wake(ring_size));
 }
 
 static __always_inline void exec_started(struct cb_state *s, struct task_struct *t, struct linux_binprm *b)
@@ -149,10 +154,13 @@ static __always_inline void exec_started(struct cb_state *s, struct task_struct 
 	r->h.time_ns = s->h.time_ns;
 	lineage(r, t);
 	origin(r, b->file);
-	bpf_probe_read_kernel_str(r->requested, sizeof(r->requested), b->filename);
+	if (bpf_probe_read_kernel_str(r->requested, sizeof(r->requested), b->filename) == sizeof(r->requested))
+		r->h.flags |= CB_F_CUT;
 	from = BPF_CORE_READ(t, mm, arg_start);
 	to = BPF_CORE_READ(t, mm, arg_end);
 	if (want_args && to > from) {
+		if (to - from > EXEC_ARGS)
+			r->h.flags |= CB_F_CUT;
 		n = to - from > EXEC_ARGS ? EXEC_ARGS : to - from;
 		if (n > EXEC_ARGS || bpf_probe_read_user(r->args, n, (void *)from))
 			n = 0;
@@ -226,16 +234,23 @@ static __always_inline int failed(long ret)
 	__builtin_memset(r->requested, 0, 8);
 	lineage(r, t);
 	/* the kernel has read both by now, so they are in memory */
-	bpf_probe_read_user_str(r->requested, sizeof(r->requested), s->asked);
-	for (int i = 0; want_args && i < 24; i++) {
+	if (bpf_probe_read_user_str(r->requested, sizeof(r->requested), s->asked) == sizeof(r->requested))
+		r->h.flags |= CB_F_CUT;
+	for (int i = 0; want_args && i <= WORDS; i++) {
 		const char *word = NULL;
 		long n;
 
-		if (pos >= EXEC_ARGS - 128 || bpf_probe_read_user(&word, sizeof(word), &s->argv[i]) || !word)
+		if (bpf_probe_read_user(&word, sizeof(word), &s->argv[i]) || !word)
 			break;
-		n = bpf_probe_read_user_str(&r->args[pos & (EXEC_ARGS - 1)], 128, word);
+		if (i == WORDS || pos >= EXEC_ARGS - WORD) {
+			r->h.flags |= CB_F_CUT;
+			break;
+		}
+		n = bpf_probe_read_user_str(&r->args[pos & (EXEC_ARGS - 1)], WORD, word);
 		if (n <= 0)
 			break;
+		if (n == WORD)
+			r->h.flags |= CB_F_CUT;
 		pos += n;
 	}
 	send(r, pos & (EXEC_ARGS - 1));

@@ -20,6 +20,7 @@ CB_SKEL(syscalls)
 
 #define SEQ_TEXT 2400	  /* of a row's calls: with the common part it stays under CB_ROW_MAX */
 #define RING (4u << 20)
+#define FORGET_NS 10000000000ULL /* a stream of which nothing is heard */
 
 /* A stream of numbered calls: a thread since its start or its last exec. */
 struct stream_key {
@@ -32,6 +33,7 @@ struct stream {
 	struct stream_key key;
 	uint64_t next; /* number of the call that comes next */
 	uint64_t flushed; /* the same of what was sent, not peeked at */
+	uint64_t told_ns; /* when a chunk or a peek last told of it, boot */
 	UT_hash_handle hh;
 };
 
@@ -89,6 +91,23 @@ static void stream_end(struct top *t, struct stream *s)
 {
 	HASH_DEL(t->stream, s);
 	free(s);
+}
+
+/*
+ * A thread whose last chunk was lost is never told to have ended. Who lives and has calls in its buffer is peeked at
+ * in every pass; of who has none, nothing need be known.
+ */
+static void forget_streams(struct cb_run *run, struct top *t, uint64_t now)
+{
+	struct stream *s, *next;
+
+	HASH_ITER(hh, t->stream, s, next) {
+		if (now < s->told_ns + FORGET_NS)
+			continue;
+		if (s->next > s->flushed) /* the kernel counted them as lost */
+			cb_run_peeked(run, -(int64_t)(s->next - s->flushed));
+		stream_end(t, s);
+	}
 }
 
 static int emit_sequence(struct cb_run *run, const struct cb_chunk *c, uint32_t from, uint32_t n, uint64_t lost)
@@ -228,6 +247,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	if (len < head || c->n > CHUNK_CALLS || len - head < c->n * each)
 		return cb_run_fail(run, -EIO, "chunk of %u calls in %zu bytes", c->n, len);
 	s = stream_get(t, c);
+	s->told_ns = c->h.time_ns;
 	if (c->first < s->next) /* known from a peek */
 		from = s->next - c->first;
 	count_peeked(run, t, s, c, peek);
@@ -367,6 +387,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 	size_t n;
 	int err = 0;
 
+	forget_streams(run, t, to);
 	if (t->mode == CHUNK_SEQUENCES)
 		return 0;
 	all = sorted_cells(t->cell, BY_RATE, &n);

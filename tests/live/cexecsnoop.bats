@@ -135,3 +135,22 @@ teardown() { live_teardown; }
 	collector_stop "$out"
 	! grep -q secret "$out"
 }
+
+@test "what does not fit is said to be cut, and only that" {
+	local out=$BATS_TEST_TMPDIR/rows failed=$BATS_TEST_TMPDIR/failed id long path
+	id=$(ctr_id cut)
+	long=$(printf '%01100d' 7)
+	path=/$(printf '%0127d/' 1 2 3 4)x
+	collector_start "$out" cexecsnoop -j -c "$id"
+	collector_start "$failed" cexecsnoop -j -x -c "$id"
+	ctr_run cut sh -c "/bin/true whole; /bin/true $long; /nonexistent whole; /nonexistent $long; $path; true"
+	wait_for has_rows "$out" 'action == "exit" and .["process.vpid"] == 1'
+	collector_stop "$out"
+	collector_stop "$failed"
+	assert_rows "$out" 'event and action == "start" and args[1:2] == ["whole"] and .["event.truncated"] != true' 1
+	assert_rows "$out" 'event and action == "start" and (args[1] // "" | startswith("0000")) and .["event.truncated"]' 1
+	assert_rows "$failed" 'event and .["process.executable.requested"] == "/nonexistent" and args[1:2] == ["whole"] and .["event.truncated"] != true' 1
+	assert_rows "$failed" 'event and .["process.executable.requested"] == "/nonexistent" and args[1:2] != ["whole"] and .["event.truncated"]' 1
+	assert_rows "$failed" 'event and (.["process.executable.requested"] | startswith("/0000")) and .["event.truncated"]' 1
+	assert_rows "$failed" event 3
+}
