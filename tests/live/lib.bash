@@ -10,7 +10,7 @@
 #	ctr_exec NAME CMD...			puts CMD into a running container from outside
 #	ctr_pid NAME, ctr_id NAME, ctr_stop NAME	first process (host pid), the engine's name for it, end it
 #	collector_start FILE TOOL ARGS...	starts a collector into FILE, returns when it is attached
-#	collector_stop FILE			ends it as ^C does, checks status and end row
+#	collector_stop FILE...			ends them as ^C does, checks status and end row
 #	rows FILE FILTER, count_rows FILE FILTER	rows (JSON) for which the jq expression holds
 #	wait_for CMD...				until CMD succeeds; fails after 30 s (WAIT=SECONDS)
 #	docker_up, docker_down			a private docker daemon; the image local/bb:1.0 is there. For setup_file
@@ -96,7 +96,7 @@ live_teardown() {
 	local f left=0 d
 	[ -n "${CTR_DIR:-}" ] || return 0 # skipped before live_setup
 	for f in "${COLLECTORS[@]}"; do
-		kill -KILL "$(cat "$f.pid")" 2>/dev/null && wait "$(cat "$f.pid")" 2>/dev/null || true
+		SIGNAL=KILL collector_signal "$f" 2>/dev/null && wait "$(cat "$f.pid")" 2>/dev/null || true
 	done
 	for d in "$CTR_DIR"/*/; do
 		[ -d "$d" ] || continue
@@ -245,32 +245,54 @@ collector_ready() {
 }
 
 collector_start() {
+	collector_launch "$@" && collector_attached "$1"
+}
+
+collector_launch() {
 	local file=$1
 	shift
 	# a shell without job control starts what it puts in the background with SIGINT ignored
 	env --default-signal=INT "${VIEW[@]}" "$@" >"$file" 2>"$file.err" </dev/null 3>&- 4>&- &
 	echo $! >"$file.pid"
 	COLLECTORS+=("$file")
-	wait_for collector_ready "$file" || return 1
-	kill -0 "$(cat "$file.pid")" 2>/dev/null && [ -s "$file" ] || fail "$* ended at once: $(cat "$file.err")"
 }
 
-# Sends the signal (SIGINT unless SIGNAL is set), returns the collector's own exit status.
-collector_end() {
-	local pid rc=0
+collector_attached() {
+	wait_for collector_ready "$1" || return 1
+	kill -0 "$(cat "$1.pid")" 2>/dev/null && [ -s "$1" ] || fail "collector of $1 ended at once: $(cat "$1.err")"
+}
+
+# Sends a signal, INT unless SIGNAL is set.
+collector_signal() {
+	local pid
 	pid=$(cat "$1.pid")
-	kill "-${SIGNAL:-INT}" "$pid" || { fail "collector of $1 had ended: $(cat "$1.err")"; return 1; }
-	wait "$pid" || rc=$?
+	# in a view with pids of its own nsenter waits for it
+	case " ${VIEW[*]} " in *" --pid "*) pid=$(pgrep -P "$pid" || echo "$pid") ;; esac
+	kill "-${SIGNAL:-INT}" "$pid" || fail "collector of $1 had ended: $(cat "$1.err")"
+}
+
+# Ends it, returns the collector's own exit status.
+collector_end() {
+	local rc=0
+	collector_signal "$1" || return 1
+	wait "$(cat "$1.pid")" || rc=$?
 	return $rc
 }
 
+# All are told first: each needs a moment.
 collector_stop() {
-	local rc=0
-	collector_end "$1" || rc=$?
-	[ $rc = 0 ] || { fail "collector of $1: exit status $rc: $(cat "$1.err")"; return 1; }
-	case $(head -c 1 "$1") in
-	'{') assert_totals "$1" ;;
-	esac
+	local f rc
+	for f; do
+		collector_signal "$f" || return 1
+	done
+	for f; do
+		rc=0
+		wait "$(cat "$f.pid")" || rc=$?
+		[ $rc = 0 ] || { fail "collector of $f: exit status $rc: $(cat "$f.err")"; return 1; }
+		case $(head -c 1 "$f") in
+		'{') assert_totals "$f" || return 1 ;;
+		esac
+	done
 }
 
 # ---- rows ----

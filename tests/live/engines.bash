@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: GPL-2.0
+# Containers of every engine for the live tests. A test file begins
+#
+#	load lib
+#	load engines
+#	setup_file() { engines_up hybrid|v2|systemd ENGINE...; }
+#	teardown_file() { engines_down; }
+#	setup() { live_setup; }
+#	teardown() { engine_teardown; live_teardown; }
+#
+# and then has, in each test:
+#	engine_start ENGINE NAME CMD...		runs CMD in a container in the background; engine_name ENGINE NAME is its name
+#	engine_brief ENGINE NAME CMD...		the same in the foreground, removed at its end
+#	engine_image ENGINE NAME		what its image is called, "" if there is none
+#	watch_start, watch_stop			all collectors at once, each into $WATCH/TOOL
+#	watch_until FILTER			... until each has a row with it
+#
+# Engines: docker, ctr (containerd), podman, rootless (podman started by a user), runc, crun, lxc, nspawn. In
+# hybrid their state lies below $ENG and the folder of the test file. In a view (v2: a mount namespace where
+# /sys/fs/cgroup is cgroup2; systemd: the same with a systemd of its own) it lies where it does by default, in
+# folders that are empty at first and seen from there only.
+
+WATCHES=(cexecsnoop ctop-syscalls cfileaccess cnetpeer ccontact cresource)
+WATCH=${BATS_TEST_TMPDIR:-}/watch
+
+require_engine() {
+	local e
+	for e; do
+		case $e in
+		docker) require_docker ;;
+		ctr) require_docker && require_tool ctr ;; # the image is docker's
+		podman) require_docker && require_tool podman ;;
+		rootless) require_docker && require_tool podman newuidmap setpriv ;;
+		runc | crun) require_mounts && require_tool "$e" ;;
+		lxc) require_mounts && require_tool lxc-start ;;
+		nspawn) require_mounts && require_tool systemd-nspawn ;;
+		esac
+	done
+}
+
+# ---- up and down ----
+
+engines_up() {
+	local kind=$1 e
+	shift
+	export ENGINES="$*" ENG=/run/cbt-eng-$$ TAG=cbt-$$ VIEW_KIND=$kind
+	require_bpf
+	require_engine "$@"
+	mkdir -p "$ENG" "$BATS_FILE_TMPDIR/eng"
+	chmod 711 "$ENG"
+	engine_root || return 1
+	engine_user || return 1
+	[ "$kind" = hybrid ] || view_up "$kind" || return 1
+	podman_config
+	for e; do
+		case $e in
+		docker) DOCKER_DIR=$ENG/docker docker_up ${DOCKER_ARGS:-} && docker save -o "$ENG/image.tar" local/bb:1.0 && chmod 644 "$ENG/image.tar" ;;
+		ctr) in_view ctr -n "$TAG" images import "$ENG/image.tar" >/dev/null ;;
+		podman) podman_do load -q -i "$ENG/image.tar" >/dev/null ;;
+		rootless) rootless_up && rootless_do load -q -i "$ENG/image.tar" >/dev/null ;;
+		esac || { fail "$e did not come up"; return 1; }
+	done
+}
+
+# A folder of programs that only this file's containers have: who runs them is known by that.
+engine_root() {
+	ctr_root || return 1
+	mkdir -p "$CTR_ROOT/$TAG"
+	cp "$HELPERS"/{execs,files,net,use} "$CTR_ROOT/$TAG/"
+}
+
+engines_down() {
+	local left=0 pid
+	[ -d "${ENG:-}" ] || return 0 # skipped
+	case " $ENGINES " in *" rootless "*) rootless_down || left=1 ;; esac
+	case " $ENGINES " in *" podman "*) podman_do system prune -f >/dev/null 2>&1 || left=1 ;; esac
+	docker_down || left=1
+	for pid in ${USERS_PID:-} ${VIEW_PID:-}; do
+		kill -KILL "$pid"
+		wait_for process_ended "$pid" || left=1
+	done
+	[ -z "${VIEW_CGROUP:-}" ] || remove_cgroups "$VIEW_CGROUP"
+	# what engines make and leave; others may use it
+	rmdir /sys/fs/cgroup/{,*/}{lxc.pivot,libpod_parent/conmon,libpod_parent,"$TAG"} 2>/dev/null || true
+	rm -rf "$ENG"
+	[ $left = 0 ] || fail "engines were left behind"
+}
+
+# ---- views ----
+
+# view_script KIND: what happens in the new namespaces, before who keeps them there waits.
+VIEW_SCRIPT='
+set -e
+umount -R /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir "$ENG/run"
+mount --bind /run "$ENG/run"
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -m 711 "$ENG"
+mount --bind "/proc/self/fd/9" "$ENG"
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+for f in "$ENG"/etc/*; do mount --bind "$f" "/etc/${f##*/}"; done
+echo ready >"$ENG/view"
+exec sleep infinity
+'
+
+view_ready() {
+	[ -s "$ENG/view" ] || ! kill -0 "$1" 2>/dev/null
+}
+
+view_up() {
+	export VIEW_PID VIEW_NS=--mount
+	setsid unshare --mount --propagation private sh -c "$VIEW_SCRIPT" 9<"$ENG" \
+		</dev/null >"$ENG/view.log" 2>&1 3>&- 4>&- &
+	VIEW_PID=$!
+	wait_for view_ready $VIEW_PID
+	[ -s "$ENG/view" ] || fail "no view: $(cat "$ENG/view.log")"
+}
+
+# A cgroup of v2 and all below it
+remove_cgroups() {
+	find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+}
+
+# ---- podman, by root and by a user ----
+
+podman_config() {
+	cat >"$ENG/containers.conf" <<-C
+		[containers]
+		# more is not allowed to everybody
+		default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+		log_driver = "k8s-file"
+		[engine]
+		runtime = "runc"
+		cgroup_manager = "cgroupfs"
+		events_logger = "file"
+		lock_type = "file"
+	C
+}
+
+podman_do() {
+	local where=()
+	[ -n "${VIEW_PID:-}" ] || where=(--root "$BATS_FILE_TMPDIR/eng/podman" --runroot "$ENG/podman/run" --tmpdir "$ENG/podman/tmp")
+	in_view env -u DOCKER_CONFIG CONTAINERS_CONF="$ENG/containers.conf" podman "${where[@]}" "$@"
+}
+
+# Copies of the lists of users with one more, for engine_user's user to be known in a mount namespace.
+engine_user() {
+	local f n=$(($$ % 1000))
+	export USER_ID=$((64000 + n)) USER_HOME=$ENG/home
+	mkdir -p "$ENG/etc" "$USER_HOME"
+	for f in passwd group subuid subgid; do
+		[ ! -e "/etc/$f" ] || cat "/etc/$f" >"$ENG/etc/$f"
+	done
+	echo "$TAG:x:$USER_ID:$USER_ID::$USER_HOME:/bin/sh" >>"$ENG/etc/passwd"
+	echo "$TAG:x:$USER_ID:" >>"$ENG/etc/group"
+	echo "$TAG:$((300000000 + n * 65536)):65536" | tee -a "$ENG/etc/subuid" >>"$ENG/etc/subgid"
+	chown "$USER_ID:$USER_ID" "$USER_HOME"
+}
+
+rootless_up() {
+	if [ -z "${VIEW_PID:-}" ]; then
+		export USERS_PID
+		setsid unshare --mount --propagation slave sh -c 'for f in "$ENG"/etc/*; do mount --bind "$f" "/etc/${f##*/}" || exit; done
+			echo ready >"$ENG/view"; exec sleep infinity' </dev/null >"$ENG/view.log" 2>&1 3>&- 4>&- &
+		USERS_PID=$!
+		wait_for view_ready $USERS_PID
+		[ -s "$ENG/view" ] || { fail "no view: $(cat "$ENG/view.log")"; return 1; }
+	fi
+	in_view mkdir -p -m 755 /run/user
+	in_view mkdir -m 700 "/run/user/$USER_ID"
+	in_view chown "$USER_ID:$USER_ID" "/run/user/$USER_ID"
+}
+
+rootless_do() {
+	local ns=("${VIEW[@]}")
+	[ -z "${USERS_PID:-}" ] || ns=(nsenter --mount --target "$USERS_PID" --)
+	"${ns[@]}" setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups --reset-env env HOME="$USER_HOME" \
+		XDG_RUNTIME_DIR="/run/user/$USER_ID" CONTAINERS_CONF="$ENG/containers.conf" PATH="$PATH" \
+		sh -c 'cd && exec podman "$@"' podman "$@"
+}
+
+rootless_down() {
+	local pid
+	pid=$(in_view cat "/run/user/$USER_ID/libpod/tmp/pause.pid" 2>/dev/null) && kill "$pid"
+	in_view rm -rf "/run/user/$USER_ID"
+}
+
+# ---- containers ----
+
+engine_name() {
+	case $1 in
+	runc | crun) ctr_id "$2" ;;
+	*) echo "$TAG-$2" ;;
+	esac
+}
+
+engine_runtime() {
+	case $1 in
+	ctr) echo containerd ;;
+	rootless) echo podman ;;
+	*) echo "$1" ;;
+	esac
+}
+
+OCI_IMAGE=cbt/oci:1.0
+
+engine_image() {
+	case $1 in
+	docker) echo local/bb:1.0 ;;
+	ctr) echo docker.io/local/bb:1.0 ;;
+	podman | rootless) echo localhost/local/bb:1.0 ;;
+	runc | crun) echo $OCI_IMAGE ;;
+	nspawn) echo "$CTR_DIR/$(engine_name nspawn "$2")/rootfs" ;; # it has no other
+	esac
+}
+
+# Sees the host's processes below /hostproc
+engine_start() {
+	local engine=$1 name
+	name=$(engine_name "$1" "$2")
+	echo "$engine $name" >>"$BATS_TEST_TMPDIR/started"
+	case $engine in
+	runc | crun) name=$2 ;;
+	esac
+	shift 2
+	"start_$engine" "$name" "$@" </dev/null >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- 4>&- ||
+		fail "$engine: $(cat "$BATS_TEST_TMPDIR/log")"
+}
+
+start_docker() {
+	local name=$1
+	shift
+	docker run -d --network none -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
+}
+
+start_ctr() {
+	local name=$1
+	shift
+	in_view ctr -n "$TAG" run -d --null-io --mount type=bind,src=/proc,dst=/hostproc,options=rbind:ro \
+		"$(engine_image ctr)" "$name" "$@"
+}
+
+start_podman() {
+	local name=$1
+	shift
+	podman_do run -d --network none --pids-limit 0 -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
+}
+
+start_rootless() {
+	local name=$1
+	shift
+	rootless_do run -d --network none --pids-limit 0 -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
+}
+
+start_runc() {
+	local name=$1
+	shift
+	ctr_start "$name" --bind /proc:/hostproc --annotation "org.opencontainers.image.ref.name=$OCI_IMAGE" -- "$@"
+}
+
+start_crun() {
+	OCI=crun start_runc "$@"
+}
+
+start_lxc() {
+	local name=$1 path
+	shift
+	path=$(lxc_path)
+	ctr_rootfs "$name"
+	in_view mkdir -p "$path/$name"
+	in_view tee "$path/$name/config" <<-C
+		lxc.uts.name = $name
+		lxc.rootfs.path = dir:$CTR_DIR/$name/rootfs
+		lxc.net.0.type = empty
+		lxc.net.0.flags = up
+		lxc.mount.auto = proc:rw
+		lxc.mount.entry = /proc hostproc none rbind,ro,create=dir 0 0
+	C
+	in_view lxc-start -P "$path" -n "$name" -d -- "$@"
+}
+
+lxc_path() {
+	[ -n "${VIEW_PID:-}" ] && echo /var/lib/lxc || echo "$CTR_DIR"
+}
+
+# Leaves cgroups where it was started: in one of its own.
+start_nspawn() {
+	local name=$1
+	shift
+	ctr_rootfs "$name"
+	"${VIEW[@]}" sh -c 'for c in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+			[ ! -e "$c/cgroup.procs" ] || { mkdir "$c/$1" && echo 0 >"$c/$1/cgroup.procs"; }; done
+		root=$2 name=$1
+		shift 2
+		exec systemd-nspawn --quiet --register=no --keep-unit --settings=no --console=pipe --private-network \
+			--bind-ro=/proc:/hostproc --machine="$name" --directory="$root" "$@"' sh "$name" "$CTR_DIR/$name/rootfs" "$@" &
+	echo $! >"$CTR_DIR/$name/nspawn"
+}
+
+engine_brief() {
+	local engine=$1 name
+	name=$(engine_name "$1" "$2")
+	shift 2
+	case $engine in
+	docker) docker run --rm --network none --name "$name" local/bb:1.0 "$@" ;;
+	podman) podman_do run --rm --network none --pids-limit 0 --name "$name" local/bb:1.0 "$@" ;;
+	rootless) rootless_do run --rm --network none --pids-limit 0 --name "$name" local/bb:1.0 "$@" ;;
+	esac </dev/null 3>&- 4>&-
+}
+
+# What live_teardown does not
+engine_teardown() {
+	local engine name left=0
+	[ -e "$BATS_TEST_TMPDIR/started" ] || return 0
+	while read -r engine name; do
+		case $engine in
+		ctr) in_view ctr -n "$TAG" task rm -f "$name" && in_view ctr -n "$TAG" container rm "$name" ;;
+		podman) podman_do rm -f -t 0 "$name" ;;
+		rootless) rootless_do rm -f -t 0 "$name" ;;
+		lxc) in_view lxc-stop -P "$(lxc_path)" -n "$name" -k ;;
+		nspawn) remove_nspawn "$name" ;;
+		esac </dev/null >"$BATS_TEST_TMPDIR/log" 2>&1 || { cat "$BATS_TEST_TMPDIR/log" >&2; left=1; }
+	done <"$BATS_TEST_TMPDIR/started"
+	return $left
+}
+
+remove_nspawn() {
+	local pid c
+	pid=$(cat "$CTR_DIR/$1/nspawn")
+	pkill -KILL -P "$pid" # its first process
+	wait_for process_ended "$pid"
+	for c in /sys/fs/cgroup/{,unified/,systemd/}"$1"; do
+		[ ! -d "$c" ] || remove_cgroups "$c"
+	done
+}
+
+# ---- all collectors ----
+
+watch_start() {
+	local tool
+	mkdir -p "$WATCH"
+	for tool in "${WATCHES[@]}"; do
+		case $tool in
+		cexecsnoop) collector_launch "$WATCH/$tool" $tool -j ;;
+		ctop-syscalls) collector_launch "$WATCH/$tool" $tool -j --by=process 1 ;;
+		*) collector_launch "$WATCH/$tool" $tool -j -i 1 ;;
+		esac || return 1
+	done
+	for tool in "${WATCHES[@]}"; do
+		collector_attached "$WATCH/$tool" || return 1
+	done
+}
+
+watch_stop() {
+	collector_stop "${WATCHES[@]/#/$WATCH/}"
+}
+
+watch_until() {
+	local tool
+	for tool in "${WATCHES[@]}"; do
+		wait_for has_rows "$WATCH/$tool" "event and ($1)" || return 1
+	done
+}
+
+# ---- tests that every engine has ----
+
+# Something for each collector; $1: whose environment it looks at
+ENGINE_WORK='d=/'${TAG:-}'; $d/execs 3; $d/files open /etc/passwd; $d/net call tcp 127.0.0.1 9 1 0 0
+cat /hostproc/$1/environ >/dev/null; exec $d/use hold'
+
+# A container of the engine is started and works: each collector names it, its image and engine in every row.
+engine_shown() {
+	local name image runtime victim right tool
+	name=$(engine_name "$1" one) image=$(engine_image "$1" one) runtime=$(engine_runtime "$1")
+	right="ctr == \"$name\" and (.[\"container.image.name\"] // \"\") == \"$image\" and .[\"container.runtime\"] == \"$runtime\""
+	engine_victim "$1"
+	watch_start
+	engine_start "$1" one sh -c "$ENGINE_WORK" sh "$VICTIM_PID"
+	watch_until "$right"
+	wait_for has_rows "$WATCH/ccontact" "event and $right and action == \"proc_environ\" and .[\"target.process.pid\"] == $VICTIM_PID"
+	watch_stop
+	for tool in "${WATCHES[@]}"; do
+		assert_rows "$WATCH/$tool" "event and ((exe // \"\" | startswith(\"/$TAG/\")) or ctr == \"$name\") and ($right | not)" 0
+	done
+	assert_rows "$WATCH/cexecsnoop" "event and $right and action == \"start\" and args[1:2] == [\"child\"]" 3
+}
+
+# Somebody else to have something done to: VICTIM_PID. A user may look only at what is the user's.
+engine_victim() {
+	case $1 in
+	rootless)
+		engine_start rootless victim contact wait
+		VICTIM_PID=$(rootless_do inspect -f '{{.State.Pid}}' "$TAG-victim")
+		;;
+	*)
+		ctr_start victim contact wait
+		VICTIM_PID=$(ctr_pid victim)
+		;;
+	esac
+}
