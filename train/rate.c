@@ -11,6 +11,7 @@
 #define TOWER 3.0     /* a block so many times the next largest is set aside, ... */
 #define TOWER_OF 20   /* ... one in so many */
 #define SCALE_MIN 0.07 /* e-fold of the tail, log: values below the floor have no spread, their source does */
+#define FEW 2.0	       /* doubt about that, in standard errors of n blocks */
 #define FACTOR_MIN 1.5
 #define FACTOR_MAX 4.0
 #define SCORE_MAX 99
@@ -126,8 +127,8 @@ static void span_threshold(struct cb_threshold *t, const struct cb_maxima *m, do
 	*t = (struct cb_threshold){ .blocks = blocks, .aside = aside, .top = largest(m, aside) };
 	if (n < MIN_BLOCKS)
 		return;
-	/* an exponential tail from the median to the largest of n, and on to what the budget allows */
-	t->scale = fmax((top - median) / log(2.0 * n), SCALE_MIN);
+	/* an exponential tail from the median to the largest of n, and on to what the budget allows; few blocks tell less */
+	t->scale = fmax((top - median) / log(2.0 * n), SCALE_MIN) * (1 + FEW / sqrt(n));
 	margin = fmin(fmax(t->scale * log(1 / (n * allowed)), log(FACTOR_MIN)), log(FACTOR_MAX));
 	t->score = floor * exp(top + margin);
 	t->per_day = fmax(budget, exp(-margin / t->scale) / n * 86400e9 / CB_BLOCK_NS);

@@ -313,7 +313,7 @@ static int do_forks(void)
 	pid_t pid;
 	int i, err = 0;
 
-	for (i = 0; i < 307 && !err; i++) {
+	for (i = 0; i < 1009 && !err; i++) {
 		pid = fork();
 		if (pid == 0)
 			_exit(0);
@@ -373,7 +373,7 @@ static const struct action {
 	{ "sweep", "connects to 64 addresses of its network", "access", "network.peer", do_sweep },
 	{ "cpu", "burns 1.5 s of CPU", "resource", "container.cpu.time_ns", do_cpu },
 	{ "memory", "takes 96 MB of memory within 1.2 s", "resource", "container.memory.anon_bytes", do_memory },
-	{ "forks", "starts 307 processes", "resource", "container.process.forks", do_forks },
+	{ "forks", "starts 1009 processes", "resource", "container.process.forks", do_forks },
 	{ "order", "makes its usual calls in an order never seen", "syscall", "unusual order", do_order },
 };
 #define NACTIONS (sizeof(actions) / sizeof(actions[0]))
