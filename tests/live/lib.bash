@@ -113,9 +113,12 @@ live_teardown() {
 # ---- another host inside of this one ----
 
 # The command that goes there: into the namespaces (VIEW_NS: options of nsenter) of the process VIEW_PID
-VIEW=()
-# shellcheck disable=SC2206
-[ -z "${VIEW_PID:-}" ] || VIEW=(nsenter $VIEW_NS --target "$VIEW_PID" --)
+view_set() {
+	VIEW=()
+	# shellcheck disable=SC2206
+	[ -z "${VIEW_PID:-}" ] || VIEW=(nsenter $VIEW_NS --target "$VIEW_PID" --)
+}
+view_set
 
 in_view() {
 	"${VIEW[@]}" "$@"
@@ -341,10 +344,11 @@ assert_no_loss() {
 docker_up() {
 	local data=$BATS_FILE_TMPDIR/docker exec
 	DOCKER_TEST=${BATS_TEST_TMPDIR:-} # it ends with the test that called, if one did
-	export DOCKER_DIR=${DOCKER_DIR:-/run/cbt-docker-$$} DOCKER_DATA=$data CONTAINERD_STATE=$DOCKER_DIR/containerd
+	export DOCKER_DIR=${DOCKER_DIR:-/run/cbt-docker-$$} DOCKER_DATA=$data
+	export CONTAINERD_STATE=$DOCKER_DIR/containerd
 	exec=$DOCKER_DIR/exec
 	mkdir -p "$DOCKER_DIR" "$data"
-	if [ -n "${VIEW_PID:-}" ]; then
+	if [ ${#VIEW[@]} != 0 ]; then
 		CONTAINERD_STATE=/run/containerd exec=/run/docker data=/var/lib
 	fi
 	export CONTAINERD_ADDRESS=$CONTAINERD_STATE/containerd.sock
