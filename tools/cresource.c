@@ -60,6 +60,7 @@ struct cresource {
 	uint32_t passes;
 	long page;
 	bool sockets; /* the kernel tells what they send and receive */
+	struct bpf_link *sent, *received; /* once somebody's sockets are asked for */
 };
 
 /* ---- containers ---- */
@@ -78,6 +79,27 @@ static void tell_memory_cgroup(struct cresource *r, const struct one *o)
 	uint64_t id = o->account ? cb_account_memory_id(o->account) : 0;
 
 	bpf_map_update_elem(bpf_map__fd(r->skel->maps.memory_cgroup), &o->key, &id, BPF_ANY);
+}
+
+static bool on_host_net(const struct one *o)
+{
+	return !o->key || (o->account && cb_account_host_net(o->account));
+}
+
+/*
+ * Every message of every task on the host pays for these two, so they are there only from the first container on
+ * that has no devices of its own.
+ */
+static void watch_sockets(struct cb_run *run, struct cresource *r)
+{
+	if (!r->sockets || r->sent)
+		return;
+	r->sent = bpf_program__attach(r->skel->progs.resource_sent);
+	r->received = r->sent ? bpf_program__attach(r->skel->progs.resource_received) : NULL;
+	if (r->received)
+		return;
+	r->sockets = false; /* rows say so */
+	cb_run_remark(run, "sockets cannot be watched: containers on the host's network have no network figures");
 }
 
 static void read_account(struct one *o, bool split, uint64_t now)
@@ -123,6 +145,8 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 		o->based = t->known;
 	}
 	tell_memory_cgroup(r, o);
+	if (on_host_net(o))
+		watch_sockets(run, r);
 	HASH_ADD(hh, r->one, key, sizeof(o->key), o);
 	return o;
 }
@@ -296,7 +320,7 @@ static void row_source(const struct cresource *r, struct one *o)
 
 	if (o->now.has_net)
 		net = "devices";
-	else if ((!o->key || (o->account && cb_account_host_net(o->account))) && r->sockets)
+	else if (on_host_net(o) && r->sockets)
 		net = "sockets";
 	snprintf(o->row.source, sizeof(o->row.source), "cpu:%s memory:%s disk:%s network:%s",
 		 o->now.has_cpu && !(o->cpu_by_tasks && o->row.cpu_ns) ? "cgroup" : "tasks", o->memory_seen ? "cgroup" : "tasks",
@@ -565,21 +589,17 @@ static bool key(struct cb_run *run, int c)
 
 /* ---- set-up ---- */
 
-/* Of the programs: those whose tracepoint this kernel has not. */
-static int leave_out(struct cb_run *run, struct cresource *r)
+/* Its programs are attached later, if ever, and not loaded where this kernel has no such tracepoints. */
+static void prepare_sockets(struct cresource *r)
 {
-	static const struct {
-		const char *program, *tracepoint;
-	} maybe[] = { { "resource_sent", "sock_send_length" }, { "resource_received", "sock_recv_length" } };
-	int err = 0;
+	struct bpf_program *p[] = { r->skel->progs.resource_sent, r->skel->progs.resource_received };
 
-	r->sockets = true;
-	for (size_t i = 0; !err && i < sizeof(maybe) / sizeof(maybe[0]); i++)
-		if (libbpf_find_vmlinux_btf_id(maybe[i].tracepoint, BPF_TRACE_RAW_TP) < 0) {
-			r->sockets = false;
-			err = cb_run_program(run, maybe[i].program, false);
-		}
-	return err;
+	r->sockets = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0 &&
+		     libbpf_find_vmlinux_btf_id("sock_recv_length", BPF_TRACE_RAW_TP) > 0;
+	for (int i = 0; i < 2; i++) {
+		bpf_program__set_autoload(p[i], r->sockets);
+		bpf_program__set_autoattach(p[i], false);
+	}
 }
 
 /* Some files a container stay open. */
@@ -607,7 +627,8 @@ static int setup(struct cb_run *run, void *skel)
 	if (!stat("/proc/self/ns/net", &st))
 		r->skel->rodata->host_netns = st.st_ino;
 	raise_files();
-	return leave_out(run, r);
+	prepare_sockets(r);
+	return 0;
 }
 
 enum { KEY_SORT = CB_KEY_TOOL };
@@ -635,6 +656,8 @@ static void done(struct cb_run *run)
 
 	HASH_ITER(hh, r->one, o, next)
 		one_close(r, o);
+	bpf_link__destroy(r->sent);
+	bpf_link__destroy(r->received);
 	cb_hiers_free(r->hiers);
 	free(r->row);
 	free(r->key);

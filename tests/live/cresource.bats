@@ -156,10 +156,15 @@ cleanup_net() {
 	assert_rows "$out" 'event and (.["container.resource.source"] | endswith("network:devices") | not)' 0
 }
 
+# links FILE: programs its collector has attached
+links() {
+	find "/proc/$(cat "$1.pid")/fd" -lname 'anon_inode:bpf[-_]link' | wc -l
+}
+
 @test "network of a container that uses the host's: payload of its sockets, loopback left out" {
 	require_tool ip
 	grep -q "'btf_trace_sock_send_length'" <(bpftool btf dump file /sys/kernel/btf/vmlinux) || skip "kernel without sock_send_length"
-	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$
+	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$ before
 	id=$(ctr_id host)
 	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
 	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
@@ -169,7 +174,12 @@ cleanup_net() {
 	sink $PORT sink ip netns exec "$ns"
 	sink $((PORT + 1)) loop
 	collector_start "$out" cresource -j -c "$id" -i 200ms
-	ctr_start host --netns /proc/self/ns/net use send $NET.6 $PORT 1000003 send 127.0.0.1 $((PORT + 1)) 500009 hold
+	before=$(links "$out")
+	ctr_start host --netns /proc/self/ns/net use wait /tmp/go send $NET.6 $PORT 1000003 send 127.0.0.1 $((PORT + 1)) 500009 hold
+	# sockets are watched from the first such container on
+	wait_for has_rows "$out" 'event and (.["container.resource.source"] | endswith("network:sockets"))'
+	[ "$(links "$out")" = $((before + 2)) ]
+	touch "$CTR_DIR/host/rootfs/tmp/go"
 	wait_for grep -q 'got 1000003' "$BATS_TEST_TMPDIR/sink"
 	wait_for grep -q 'got 500009' "$BATS_TEST_TMPDIR/loop"
 	collector_stop "$out"
