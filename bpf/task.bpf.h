@@ -93,6 +93,22 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } cb_events SEC(".maps");
 
+/* what a container has put into a ring since it is tight */
+struct cb_share_key {
+	__u64 cont;
+	__u64 ring;
+};
+struct cb_share {
+	__u64 from; /* where the ring's end was then: behind what is counted once the reader is past it */
+	__u64 bytes;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct cb_share_key);
+	__type(value, struct cb_share);
+} cb_shares SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -181,6 +197,30 @@ static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
 	return s;
 }
 
+/*
+ * A ring that is more than half full is tight: from there on a container may have in it half as much as is left free,
+ * whatever it would like to. So however many write as fast as they can there is room for one that wrote little.
+ */
+static __always_inline bool cb_admit(void *ring, __u64 cont, __u32 size)
+{
+	__u64 used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA), whole = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE);
+	struct cb_share_key k = { .cont = cont, .ring = (__u64)(ring == (void *)&cb_lives) };
+	struct cb_share first = { .bytes = size }, *have;
+
+	if (used * 2 <= whole)
+		return true;
+	have = bpf_map_lookup_elem(&cb_shares, &k);
+	if (!have || have->from < bpf_ringbuf_query(ring, BPF_RB_CONS_POS)) {
+		first.from = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
+		bpf_map_update_elem(&cb_shares, &k, &first, BPF_ANY);
+		return true;
+	}
+	if (used >= whole || have->bytes + size > (whole - used) / 2)
+		return false;
+	__sync_fetch_and_add(&have->bytes, size);
+	return true;
+}
+
 /* Sends a record (head first) to the main ring; n: how much it counts for in seen, sent and lost. */
 static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
 {
@@ -194,7 +234,7 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
 	pending = st->pending;
 	h->lost = pending > 0xffffffff ? 0xffffffff : pending;
 	st->seen += n;
-	err = bpf_ringbuf_output(&cb_events, rec, size, flags);
+	err = cb_admit(&cb_events, h->cont, size) ? bpf_ringbuf_output(&cb_events, rec, size, flags) : -1;
 	if (err) {
 		st->lost += n;
 		st->pending = pending + n;
@@ -334,7 +374,7 @@ static __always_inline void cb_life_send(struct cb_life *l, __u64 flags)
 
 	if (size > sizeof(*l))
 		return;
-	if (bpf_ringbuf_output(&cb_lives, l, size, flags)) {
+	if (!cb_admit(&cb_lives, l->h.cont, size) || bpf_ringbuf_output(&cb_lives, l, size, flags)) {
 		st = cb_stat();
 		if (st)
 			st->life_lost++;

@@ -4,6 +4,9 @@
 #include "exec.h"
 #include "exec.skel.h"
 
+/* a flood of programs must leave room for some hundreds of another container's */
+#define RING (4 * 1024 * 1024)
+
 CB_SKEL(exec)
 
 static void start(struct cb_run *run)
@@ -20,9 +23,10 @@ static int setup(struct cb_run *run, void *skel)
 	int err = 0;
 
 	s->rodata->want_args = cb_run_args(run);
+	s->rodata->ring_size = RING;
 	for (size_t i = 0; !err && i < sizeof(failed) / sizeof(failed[0]); i++)
 		err = cb_run_program(run, failed[i], cb_run_failed(run));
-	return err;
+	return err ? err : cb_run_ring(run, RING);
 }
 
 static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
