@@ -2,70 +2,25 @@
 # cbrecord and cbwatch with all collectors there are: rotation, deaths, the cap, a full disk.
 bats_require_minimum_version 1.5.0
 load lib
+load supervise
 
 setup() {
 	live_setup
+	supervise_setup
 	require_bpf
 	require_runc
-	REC=$BATS_TEST_TMPDIR/rec
-	LOG=$BATS_TEST_TMPDIR/log
 }
 
 teardown() {
 	local failed=0
-	# a whole supervisor and what it started must go, however the test ended
-	[ -z "$SUPERVISOR" ] || { kill -KILL "$SUPERVISOR" 2>/dev/null && wait "$SUPERVISOR" 2>/dev/null || true; }
-	[ -z "$CHILDREN" ] || wait_for all_gone || failed=1
+	supervise_teardown || failed=1
 	[ -z "$SMALL" ] || umount "$SMALL" || failed=1
 	live_teardown || failed=1
 	return $failed
 }
 
-# supervise PROGRAM ARGS...: starts it, returns when all collectors are attached
-supervise() {
-	rm -f "$LOG" # of the one before
-	env --default-signal=INT "$@" >"$BATS_TEST_TMPDIR/out" 2>"$LOG" </dev/null 3>&- 4>&- &
-	SUPERVISOR=$!
-	# all attach at once, which takes its time on a busy machine
-	WAIT=120 wait_for started "$1" || { cat "$LOG"; return 1; }
-	CHILDREN=$(pgrep -P "$SUPERVISOR" | paste -sd' ')
-}
-
-started() {
-	case $1 in
-	cbrecord) grep -qs '^cbrecord: recording ' "$LOG" ;;
-	# cdetect is started when they are
-	cbwatch) pgrep -P "$SUPERVISOR" -x cdetect >/dev/null ;;
-	esac || ! kill -0 "$SUPERVISOR" 2>/dev/null
-}
-
-all_gone() {
-	local pid
-	for pid in $CHILDREN; do
-		[ ! -e "/proc/$pid" ] || [ "$(awk '{print $3}' "/proc/$pid/stat" 2>/dev/null)" = Z ] || return 1
-	done
-}
-
-# Sends SIGINT, or the signal given; returns the exit status.
-supervisor_end() {
-	local pid=$SUPERVISOR rc=0
-	kill "-${1:-INT}" "$pid"
-	wait "$pid" || rc=$?
-	SUPERVISOR=
-	[ $rc = 0 ] || cat "$LOG"
-	return $rc
-}
-
 files() {
 	[ "$(find "$REC" -name "$1-*.jsonl.zst" -size +0 | wc -l)" -ge "$2" ]
-}
-
-# merged DATASET FILE: all its files in the order of their names
-merged() {
-	local f
-	for f in "$REC/$1"-*.jsonl.zst; do
-		zstdcat "$f" 2>/dev/null || true # new ones are empty
-	done >"$2"
 }
 
 getppid_calls() {
@@ -221,10 +176,6 @@ gone() {
 	done
 	merged exec "$BATS_TEST_TMPDIR/exec"
 	[ "$(count_rows "$BATS_TEST_TMPDIR/exec" 'event and action == "start" and args[1:2] == ["child"]')" -ge 29 ]
-}
-
-ended() {
-	[ ! -e "/proc/$1" ] || [ "$(awk '{print $3}' "/proc/$1/stat" 2>/dev/null)" = Z ]
 }
 
 @test "cbrecord -d: ends by itself with all end rows" {
