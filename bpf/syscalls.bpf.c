@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 #include "argclass.h"
 #include "chunk.h"
+#include "uring.h"
 
 const volatile __u32 mode = CHUNK_COUNTS;
 const volatile __u64 ring_size = 4 * 1024 * 1024;
@@ -273,6 +274,39 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 	n = s->n;
 	if (mode == CHUNK_LATENCY)
 		s->took[n & (CHUNK_TOOK - 1)] = v | (__u64)chunk_time(s) << 32;
+	else
+		s->ret[n & (CHUNK_CALLS - 1)] = v;
+	s->n = ++n;
+	if (n >= chunk_calls())
+		chunk_full(s);
+	return 0;
+}
+
+/* The event was renamed in 6.4; both know the operation. */
+struct trace_event_raw_io_uring_submit_sqe {
+	u8 opcode;
+} __attribute__((preserve_access_index));
+
+SEC("tp")
+int uring_submit(void *ctx)
+{
+	struct cb_state *s = cb_current();
+	__u32 n, v, off;
+	__u8 op = 0;
+
+	if (!s || (s->h.flags & CB_F_DROP))
+		return 0;
+	if (bpf_core_type_exists(struct trace_event_raw_io_uring_submit_req))
+		off = bpf_core_field_offset(struct trace_event_raw_io_uring_submit_req, opcode);
+	else
+		off = bpf_core_field_offset(struct trace_event_raw_io_uring_submit_sqe, opcode);
+	bpf_probe_read_kernel(&op, sizeof(op), ctx + off);
+	v = CB_URING_BASE + op;
+	n = s->n;
+	if (mode == CHUNK_SEQUENCES)
+		s->call[n & (CHUNK_CALLS - 1)] = v;
+	else if (mode == CHUNK_LATENCY)
+		s->took[n & (CHUNK_TOOK - 1)] = v;
 	else
 		s->ret[n & (CHUNK_CALLS - 1)] = v;
 	s->n = ++n;

@@ -55,6 +55,7 @@ const char *cb_host_boot_id(void); /* /proc/sys/kernel/random/boot_id */
 #define CB_SYSCALL_MAXNAME 48
 const char *cb_syscall_name(unsigned nr); /* "openat", "compat:open", "syscall_999"; static storage, never freed */
 int cb_syscall_number(const char *name);  /* inverse, -1 if unknown */
+int cb_syscall_symbol(const char *name); /* the same; a name of another machine gets a number here, -1: no name */
 
 /* The lines of bpf/argclass.h for the constants arg_table and arg_rule (CB_ARGCLASS_MAX + 1) of a probe. */
 struct cb_argrule;
@@ -173,6 +174,7 @@ struct cb_tool {
 	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
 	int (*drained)(struct cb_run *run); /* after the rings were read; may emit, and run cb_run_drain() */
+	void (*row)(struct cb_run *run, const struct cb_event *ev); /* each row that is wanted, live or replayed */
 	int (*screen)(struct cb_run *run, FILE *out);	/* table on a terminal: the last interval as a picture */
 	bool (*key)(struct cb_run *run, int key);	/* on such a screen; true: draw it again (q, p and space are taken) */
 	void (*done)(struct cb_run *run);		/* frees the tool's data */

@@ -732,7 +732,7 @@ static bool parse_syscall(const char *s, size_t len, uint64_t *ret)
 		return false;
 	memcpy(name, s, len);
 	name[len] = 0;
-	nr = cb_syscall_number(name);
+	nr = cb_syscall_symbol(name);
 	*ret = nr;
 	return nr >= 0;
 }

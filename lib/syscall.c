@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * System call numbers and names. Three spaces in 16 bits: this machine's own table, classes of
- * arguments (0x400 to 0x7ff, "socket:packet"), and with CB_SYSCALL_COMPAT the 32-bit table.
+ * System call numbers and names. Five spaces in 16 bits: this machine's own table, classes of arguments (0x400 to
+ * 0x7ff, "socket:packet"), io_uring operations (0x800 to 0x8ff, "uring:openat"), names that only recordings of
+ * other machines hold (from 0x1000), and with CB_SYSCALL_COMPAT the 32-bit table.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../bpf/argclass.h"
+#include "../bpf/uring.h"
 #include "field.h"
 
 #if defined(__x86_64__)
@@ -20,7 +22,10 @@
 #endif
 
 #define CLASSES (sizeof(cb_argclasses) / sizeof(cb_argclasses[0]))
-#define NAMED (CB_ARGCLASS_BASE + CLASSES) /* none of the numbers from here has a name */
+#define URING (sizeof(cb_uring_ops) / sizeof(cb_uring_ops[0]))
+#define NAMED (CB_URING_BASE + URING) /* none of the numbers from here has a name */
+#define FOREIGN_BASE 0x1000
+#define FOREIGN 2048 /* so many different ones at the most */
 #define NUMBERS 0x10000
 
 /* Calls that an older libseccomp does not know; above 402 numbers are the same on every machine. */
@@ -46,10 +51,12 @@ static char *known(unsigned nr, uint32_t arch)
 {
 	char *s;
 
-	if (nr >= CB_ARGCLASS_BASE) {
-		nr -= CB_ARGCLASS_BASE;
-		return arch == SCMP_ARCH_NATIVE && nr < CLASSES ? cb_xstrdup(cb_argclasses[nr].name) : NULL;
-	}
+	if (nr >= CB_ARGCLASS_BASE && arch != SCMP_ARCH_NATIVE)
+		return NULL;
+	if (nr >= CB_URING_BASE)
+		return nr < NAMED ? cb_xasprintf("uring:%s", cb_uring_ops[nr - CB_URING_BASE]) : NULL;
+	if (nr >= CB_ARGCLASS_BASE)
+		return nr < CB_ARGCLASS_BASE + CLASSES ? cb_xstrdup(cb_argclasses[nr - CB_ARGCLASS_BASE].name) : NULL;
 	s = seccomp_syscall_resolve_num_arch(arch, nr);
 	if (!s && nr >= NEWER_FIRST && nr - NEWER_FIRST < sizeof(newer) / sizeof(newer[0]))
 		s = cb_xstrdup(newer[nr - NEWER_FIRST]);
@@ -65,6 +72,8 @@ static struct name *make(unsigned nr)
 
 	if (s)
 		snprintf(n->s, sizeof(n->s), "%s%s", compat ? "compat:" : "", s);
+	else if (!compat && plain >= CB_URING_BASE && plain < CB_URING_BASE + CB_URING_OPS)
+		snprintf(n->s, sizeof(n->s), "uring:op_%u", plain - CB_URING_BASE);
 	else
 		snprintf(n->s, sizeof(n->s), "%ssyscall_%u", compat ? "compat:" : "", plain);
 	n->len = strlen(n->s);
@@ -152,30 +161,72 @@ static void fill(void)
 	}
 }
 
-/* "syscall_999", and with "compat:" before it; only as cb_syscall_name() writes it. */
+/* "syscall_999", with "compat:" before it, or "uring:op_99"; only as cb_syscall_name() writes it. */
 static int unnamed(const char *name)
 {
-	bool compat = !strncmp(name, "compat:", 7);
-	const char *digits = name + (compat ? 7 : 0);
+	bool compat = !strncmp(name, "compat:", 7), ring = !strncmp(name, "uring:op_", 9);
+	const char *digits = name + (compat ? 7 : 0) + (ring ? 9 : 8);
 	unsigned long nr;
 	char *end;
 
-	if (strncmp(digits, "syscall_", 8) || digits[8] < '0' || digits[8] > '9')
+	if ((!ring && strncmp(name + (compat ? 7 : 0), "syscall_", 8)) || digits[0] < '0' || digits[0] > '9')
 		return -1;
-	nr = strtoul(digits + 8, &end, 10);
-	if (*end || nr >= CB_SYSCALL_COMPAT)
+	nr = strtoul(digits, &end, 10);
+	if (*end || nr >= (ring ? CB_URING_OPS : CB_SYSCALL_COMPAT))
 		return -1;
+	nr += ring ? CB_URING_BASE : 0;
 	nr |= compat ? CB_SYSCALL_COMPAT : 0;
 	return strcmp(cb_syscall_name(nr), name) ? -1 : (int)nr;
 }
 
-int cb_syscall_number(const char *name)
+static int find(const char *name, unsigned *ret_slot)
 {
-	pthread_once(&filled, fill);
-	for (unsigned i = hash(name); slot[i]; i = (i + 1) % SLOTS)
+	unsigned i;
+
+	for (i = hash(name); slot[i]; i = (i + 1) % SLOTS)
 		if (!strcmp(cb_syscall_name(slot[i] - 1), name))
 			return slot[i] - 1;
-	return unnamed(name);
+	*ret_slot = i;
+	return -1;
+}
+
+int cb_syscall_number(const char *name)
+{
+	unsigned free_slot;
+	int nr;
+
+	pthread_once(&filled, fill);
+	nr = find(name, &free_slot);
+	return nr >= 0 ? nr : unnamed(name);
+}
+
+static bool is_symbol(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:");
+
+	return n && !name[n] && n < CB_SYSCALL_MAXNAME && (name[0] < '0' || name[0] > '9');
+}
+
+/* Not called while names are looked up in another thread: recordings are replayed by one. */
+int cb_syscall_symbol(const char *name)
+{
+	static unsigned foreign;
+	unsigned free_slot;
+	int nr = cb_syscall_number(name);
+	struct name *n;
+
+	while (foreign < FOREIGN && names[FOREIGN_BASE + foreign])
+		foreign++;
+	if (nr >= 0 || foreign == FOREIGN || !is_symbol(name))
+		return nr;
+	n = cb_xalloc(sizeof(*n));
+	n->len = strlen(name);
+	memcpy(n->s, name, n->len + 1);
+	nr = FOREIGN_BASE + foreign++;
+	names[nr] = n;
+	find(name, &free_slot);
+	slot[free_slot] = nr + 1;
+	return nr;
 }
 
 /* Lines of a call, or 0 where one of them asks for more than a value of the first argument. */

@@ -15,6 +15,7 @@
 #include "sequence.h"
 #include "syscall.h"
 #include "syscalls.skel.h"
+#include "uring.h"
 
 CB_SKEL(syscalls)
 
@@ -186,6 +187,11 @@ static void count_time(struct cell *c, uint32_t took)
 	cb_hist_add(c->hist, took & CHUNK_LONG ? (uint64_t)(took & ~CHUNK_LONG) << 20 : took);
 }
 
+static bool is_uring(uint32_t nr)
+{
+	return nr >= CB_URING_BASE && nr < CB_URING_BASE + CB_URING_OPS;
+}
+
 static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk *c, uint32_t from)
 {
 	uint32_t last = UINT32_MAX;
@@ -209,7 +215,7 @@ static int take_counts(struct cb_run *run, struct top *t, const struct cb_chunk 
 		cell->count++;
 		if (err)
 			count_error(cell, err);
-		if (t->mode == CHUNK_LATENCY)
+		if (t->mode == CHUNK_LATENCY && !is_uring(nr)) /* only its submission is seen */
 			count_time(cell, call >> 32);
 	}
 	return 0;
@@ -502,6 +508,13 @@ static void start(struct cb_run *run)
 		cb_run_columns(run, t->by_process ? "-event.action," LATENCIES : "-event.action," PROCESS "," LATENCIES);
 }
 
+/* A kernel without rings has neither event. */
+static bool attach_uring(struct cb_run *run)
+{
+	return cb_run_attach(run, "uring_submit", "io_uring/io_uring_submit_req") > 0 ||
+	       cb_run_attach(run, "uring_submit", "io_uring/io_uring_submit_sqe") > 0;
+}
+
 static int setup(struct cb_run *run, void *skel)
 {
 	struct top *t = cb_run_data(run);
@@ -516,6 +529,8 @@ static int setup(struct cb_run *run, void *skel)
 		err = cb_run_program(run, "enter_clock", t->mode == CHUNK_LATENCY);
 	if (!err)
 		err = cb_run_program(run, "leave", t->mode != CHUNK_SEQUENCES);
+	if (!err)
+		err = cb_run_program(run, "uring_submit", attach_uring(run));
 	return err ? err : cb_run_ring(run, RING);
 }
 

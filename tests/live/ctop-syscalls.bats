@@ -95,6 +95,26 @@ count_calls() {
 	assert_rows "$out" 'event and .["process.entered"]' 0
 }
 
+@test "operations of an io_uring: in the sequence, and counted" {
+	local out=$BATS_TEST_TMPDIR/rows counts=$BATS_TEST_TMPDIR/counts id
+	id=$(ctr_id ring)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	collector_start "$counts" ctop-syscalls -j -c "$id" -i 200ms
+	ctr_run ring ring 211 37 >"$BATS_TEST_TMPDIR/made"
+	grep -qx "ring 211 37" "$BATS_TEST_TMPDIR/made"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	collector_stop "$counts"
+	assert_no_loss "$out"
+	assert_no_loss "$counts"
+	for n in 211:uring:nop 37:uring:openat 248:io_uring_enter; do
+		[ "$(rows "$out" event | jq -r '.["syscall.sequence"]' | tr ' ' '\n' | grep -cx "${n#*:}")" = "${n%%:*}" ]
+		[ "$(rows "$counts" "event and .[\"syscall.name\"] == \"${n#*:}\"" | jq -s 'map(.["syscall.count"]) | add')" = "${n%%:*}" ]
+	done
+	# as they are asked for: inside the call that submits them
+	rows "$out" event | jq -r '.["syscall.sequence"]' | tr '\n' ' ' | grep -q "io_uring_enter uring:nop io_uring_enter uring:nop"
+}
+
 @test "counts: calls, errors by errno and rates of a container add up to the workload's own" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id count)

@@ -255,6 +255,19 @@ static void test_syscalls(void **state)
 {
 	size_t len;
 
+	/* of a recording of another machine: the same number as long as the program runs, text comes back */
+	int alien = cb_syscall_symbol("alien_call");
+
+	assert_true(alien > 0);
+	assert_string_equal(cb_syscall_name(alien), "alien_call");
+	assert_int_equal(cb_syscall_symbol("alien_call"), alien);
+	assert_int_equal(cb_syscall_symbol("openat"), cb_syscall_number("openat"));
+	assert_int_not_equal(cb_syscall_symbol("alien_call2"), alien);
+	assert_int_equal(cb_syscall_symbol("no call"), -1);
+	assert_int_equal(cb_syscall_symbol("7"), -1);
+	assert_string_equal(cb_syscall_name(0x812), "uring:openat");
+	assert_int_equal(cb_syscall_number("uring:openat"), 0x812);
+	assert_int_equal(cb_syscall_number("uring:op_250"), 0x8fa);
 	for (unsigned nr = 0; nr < 0x10000; nr++) { /* whatever a container calls has a name, and comes back */
 		const char *name = cb_syscall_name_len(nr, &len);
 		int back = cb_syscall_number(name);
