@@ -58,9 +58,12 @@ static bool digits(const char *s, int n)
 static const char *stamp_of(const char *name)
 {
 	size_t len = strlen(name), tail = STAMP_LEN + strlen(ENDING);
-	const char *s = name + len - tail;
+	const char *s;
 
-	if (len < tail + 2 || name[0] == '.' || s[-1] != '-' || strcmp(s + STAMP_LEN, ENDING))
+	if (len < tail + 2 || name[0] == '.')
+		return NULL;
+	s = name + len - tail;
+	if (s[-1] != '-' || strcmp(s + STAMP_LEN, ENDING))
 		return NULL;
 	return digits(s, 8) && s[8] == 'T' && digits(s + 9, 6) && s[15] == 'Z' ? s : NULL;
 }
