@@ -13,7 +13,8 @@
 #define SCALE_MIN 0.07 /* e-fold of the tail, log: values below the floor have no spread, their source does */
 #define FEW 2.0	       /* doubt about that, in standard errors of n blocks */
 #define FACTOR_MIN 1.5
-#define FACTOR_MAX 4.0
+#define FACTOR_MAX 3.0
+#define START_FACTOR 2.0 /* of the largest of all starts */
 #define SCORE_MAX 99
 
 enum unit { NUMBER, CPUS, BYTES };
@@ -39,7 +40,7 @@ static const struct {
 	{ "container.process.forks", 20, NUMBER },
 	{ "container.process.execs", 20, NUMBER },
 	{ "container.thread.starts", 20, NUMBER },
-	{ "container.descriptors", 100, NUMBER },
+	{ "container.descriptors", 200, NUMBER },
 	{ "source.bytes", 4e6, BYTES },
 	{ "destination.bytes", 4e6, BYTES },
 	{ "network.failures", 10, NUMBER },
@@ -165,7 +166,7 @@ double cb_rate_start_limit(const struct cb_rate *r, int span)
 
 	if (!r->starts || !r->t[span].scored)
 		return 0;
-	return fmax(r->t[span].score, start * FACTOR_MAX / 2);
+	return fmax(r->t[span].score, start * START_FACTOR);
 }
 
 double cb_rate_score(const struct cb_rate *r, int span, double v)
