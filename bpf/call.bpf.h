@@ -9,6 +9,10 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #define CB_CAST(p, type) ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
 
+/* A pointer there as a number: with pointers that it knows the verifier lets nobody reckon, so one is read as another thing. */
+#define CB_POINTER(p, type, member)                                                                                    \
+	((__u64)CB_CAST((void *)(p) + bpf_core_field_offset(struct type, member), timespec64)->tv_sec)
+
 /* A member of a kernel structure as a number: by a plain load where the kernel lets us, else by helper. */
 #define CB_GET(p, type, member)                                                                                        \
 	({                                                                                                             \

@@ -54,6 +54,8 @@ _Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a not
 #define MAP_ANONYMOUS 0x20
 #define CALL_MASK (FILE_CALLS - 1)
 
+#define SET(where, to) (*(volatile typeof(where) *)&(where) = (to)) /* there and then */
+
 struct counters {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FILE_TABLE);
@@ -62,6 +64,15 @@ struct counters {
 };
 struct counters counts0 SEC(".maps");
 struct counters counts1 SEC(".maps");
+
+/* of each CPU, of both turns; user space makes it as large */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct file_slot);
+} slots SEC(".maps");
 
 /* what a container uses of the table in this turn, or (--every) of the ring */
 struct share {
@@ -257,26 +268,65 @@ static __always_inline struct file_count *make(struct file_key *k, __u64 cont, _
 	return find(now, k);
 }
 
-static __always_inline void add(struct file_count *c, __u64 bytes, __u32 flags)
+static __always_inline void add(struct file_count *c, __u64 n, __u64 bytes, __u32 flags)
 {
-	__sync_fetch_and_add(&c->count, 1);
+	__sync_fetch_and_add(&c->count, n);
 	if (bytes)
 		__sync_fetch_and_add(&c->bytes, bytes);
 	if ((c->flags | flags) != c->flags)
 		c->flags |= flags;
 }
 
+static __always_inline struct file_slot *slot_of(struct file_key *k, __u32 now)
+{
+	__u64 h = (k->who ^ k->a ^ k->b ^ k->c ^ k->what) * 0x9e3779b97f4a7c15;
+	__u32 i = h >> (64 - FILE_SLOT_BITS) | (bpf_get_smp_processor_id() << 1 | (now & 1)) << FILE_SLOT_BITS;
+
+	return bpf_map_lookup_elem(&slots, &i);
+}
+
+/* The slot is another's, or busy: the counter itself is asked, and the slot becomes its. */
+static __noinline bool count_again(struct file_slot *slot, struct file_key *k, __u32 now, __u64 bytes, __u32 flags)
+{
+	struct file_count *c = find(now, k), *old;
+
+	if (!c || c->told != FILE_TOLD)
+		return false;
+	if (slot->busy) {
+		add(c, 1, bytes, flags);
+		return true;
+	}
+	SET(slot->busy, 1);
+	old = slot->count ? find(now, &slot->key) : NULL;
+	if (old)
+		add(old, slot->count, slot->bytes, slot->flags);
+	slot->key = *k;
+	slot->count = 1;
+	slot->bytes = bytes;
+	slot->flags = flags;
+	SET(slot->busy, 0);
+	return true;
+}
+
 /* Has it been told of already? Then it is counted, and that is all. */
 static __always_inline bool again(struct file_key *k, __u64 bytes, __u32 flags)
 {
-	struct file_count *c;
+	struct file_slot *slot;
+	__u32 now = turn;
 
 	if (every)
 		return false;
-	c = find(turn, k);
-	if (!c || c->told != FILE_TOLD)
+	slot = slot_of(k, now);
+	if (!slot)
 		return false;
-	add(c, bytes, flags);
+	if (slot->key.a != k->a || slot->key.c != k->c || slot->key.what != k->what || slot->key.who != k->who ||
+	    slot->key.b != k->b || slot->busy)
+		return count_again(slot, k, now, bytes, flags);
+	SET(slot->busy, 1);
+	slot->count++;
+	slot->bytes += bytes;
+	slot->flags |= flags;
+	SET(slot->busy, 0);
 	return true;
 }
 
@@ -292,7 +342,7 @@ static __always_inline bool first(struct file_key *k, __u64 cont, __u64 bytes, _
 		return false;
 	if (every ? admit(cont, k->what >> 32, now) : (c = find(now, k)) || (c = make(k, cont, now))) {
 		if (c)
-			add(c, bytes, flags);
+			add(c, 1, bytes, flags);
 		*ret = c;
 		return true;
 	}
@@ -375,39 +425,31 @@ static __always_inline void about(struct file_note *n, struct file *f, struct de
 
 /* ---- an open file: what it is, is beyond doubt ---- */
 
+/* As numbers: the verifier would not let pointers be mixed. */
 struct place {
-	struct dentry *d;
-	struct vfsmount *vm;
+	__u64 entry, mount;
 };
 
-/* As numbers: the verifier would not let pointers be mixed. */
 static __always_inline struct place place_of(struct file *f)
 {
 	struct path path = {};
 
+	if (cb_cast)
+		return (struct place){ CB_POINTER(f, file, f_path.dentry), CB_POINTER(f, file, f_path.mnt) };
 	bpf_core_read(&path, sizeof(path), &f->f_path);
-	return (struct place){ path.dentry, path.mnt };
+	return (struct place){ (__u64)path.dentry, (__u64)path.mnt };
 }
 
 /* what: operation, how << 8, error << 32 */
 static __always_inline void key_of(struct file_key *k, struct cb_state *s, struct file *f, __u64 what)
 {
+	struct place p = place_of(f);
+
 	k->who = s->who ? s->who : who(s);
 	k->what = what;
-	if (cb_cast) {
-		struct file *p = CB_CAST(f, file);
-
-		k->a = (__u64)p->f_path.dentry;
-		k->b = (__u64)p->f_path.mnt;
-		k->c = CB_CAST(k->a, dentry)->d_name.hash_len;
-	} else {
-		struct place p = place_of(f);
-		struct dentry *d = p.d;
-
-		k->a = (__u64)d;
-		k->b = (__u64)p.vm;
-		k->c = BPF_CORE_READ(d, d_name.hash_len);
-	}
+	k->a = p.entry;
+	k->b = p.mount;
+	k->c = CB_GET(p.entry, dentry, d_name.hash_len);
 }
 
 /* The first time. A function of its own, so that what is done each time stays together in the cache. */
@@ -436,10 +478,10 @@ __noinline int opened_first(__u32 fd, __u64 what, __u64 nums, __u64 bytes)
 	n->num[1] = nums >> 32;
 	n->bytes = bytes;
 	p = place_of(f);
-	about(n, f, p.d, p.vm);
-	n->names[0] = walk((__u64)p.d, (__u64)p.vm);
+	about(n, f, (void *)p.entry, (void *)p.mount);
+	n->names[0] = walk(p.entry, p.mount);
 	if (fs_paths)
-		n->fsnames = walk_fs((__u64)p.d);
+		n->fsnames = walk_fs(p.entry);
 	send(n, c);
 	return 0;
 }
@@ -474,25 +516,29 @@ __noinline __u64 hash_asked(__u32 len)
 	return h;
 }
 
+static __always_inline struct place working_directory(struct task_struct *t)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+
+	if (cb_cast)
+		return (struct place){ CB_POINTER(t->fs, fs_struct, pwd.dentry), CB_POINTER(t->fs, fs_struct, pwd.mnt) };
+	return (struct place){ (__u64)BPF_CORE_READ(self, fs, pwd.dentry), (__u64)BPF_CORE_READ(self, fs, pwd.mnt) };
+}
+
 /* Where a name begins: nowhere when it is absolute. */
 static __always_inline struct place base_of(struct task_struct *t, struct pt_regs *regs, __u32 dir, char first_char)
 {
-	struct task_struct *k = (void *)bpf_get_current_task();
-	struct place p = {};
 	struct file *f;
 	int fd = AT_FDCWD;
 
 	if (first_char == '/' || dir == FILE_TEXT)
-		return p;
+		return (struct place){};
 	if (dir)
 		fd = cb_call_argument(regs, dir);
-	if (fd == AT_FDCWD) {
-		p.d = BPF_CORE_READ(k, fs, pwd.dentry);
-		p.vm = BPF_CORE_READ(k, fs, pwd.mnt);
-		return p;
-	}
+	if (fd == AT_FDCWD)
+		return working_directory(t);
 	f = cb_call_file(t, fd);
-	return f ? place_of(f) : p;
+	return f ? place_of(f) : (struct place){};
 }
 
 static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *regs, __u32 arg)
@@ -507,54 +553,68 @@ static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *re
 	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
 }
 
-/* A call by name. old_regs: where the kernel does not give them out. */
-__noinline int named(__u64 old_regs, __u32 nr, __u8 op, __u32 error)
+struct name {
+	struct place base, base2;
+	__u32 len, len2; /* as asked for, in the room one behind the other */
+	__u32 num1, num2;
+};
+
+/* The first time, as opened_first(). */
+static __noinline int named_first(struct cb_state *s, struct file_key *k, struct name *name)
 {
-	const volatile struct file_call *call = &calls[nr & CALL_MASK];
-	struct task_struct *t;
-	struct cb_state *s = cb_current_task(&t);
-	struct pt_regs *regs = CB_TASK_REGS ? (void *)bpf_task_pt_regs(t) : (void *)old_regs;
-	struct file_key k = {};
-	struct room *r = get_room();
-	struct place p, p2 = {};
 	struct file_count *c;
 	struct file_note *n;
-	__u32 len1, len2, num1, num2, len;
 
-	if (!s || !r)
+	if (!first(k, s->h.cont, 0, name->num1, &c))
 		return 0;
-	len1 = asked(r, 0, regs, call->path);
-	len2 = asked(r, len1, regs, call->path2);
-	len = len1 + len2;
-	num1 = call->num1 ? number(regs, call->num1) : 0;
-	num2 = call->num2 ? number(regs, call->num2) : 0;
-	p = base_of(t, regs, call->dir, len1 ? r->n.data[0] : 0);
-	if (call->path2)
-		p2 = base_of(t, regs, call->dir2, len2 ? r->n.data[len1 & (FILE_ASKED - 1)] : 0);
-	__builtin_memset(r->n.data + (len & (2 * FILE_ASKED - 1)), 0, 8);
-	k.who = s->who ? s->who : who(s);
-	k.a = (__u64)p.d;
-	k.b = cb_mix((__u64)p.vm, (__u64)p2.d);
-	k.c = cb_mix(cb_mix(hash_asked(len), (__u64)num1 << 32 | num2), len1);
-	k.what = op | (__u64)error << 32;
-	if (again(&k, 0, num1) || !first(&k, s->h.cont, 0, num1, &c))
-		return 0;
-	n = begin(s, op, error);
+	n = begin(s, k->what, k->what >> 32);
 	if (!n)
 		return 0;
-	n->asked[0] = len1;
-	n->asked[1] = len2;
-	n->num[0] = num1;
-	n->num[1] = num2;
-	n->len = len;
-	if (len1 == FILE_ASKED - 1 || len2 == FILE_ASKED - 1)
+	n->asked[0] = name->len;
+	n->asked[1] = name->len2;
+	n->num[0] = name->num1;
+	n->num[1] = name->num2;
+	n->len = name->len + name->len2;
+	if (name->len == FILE_ASKED - 1 || name->len2 == FILE_ASKED - 1)
 		n->bits |= FILE_CUT;
-	if (p.d)
-		n->names[0] = walk((__u64)p.d, (__u64)p.vm);
-	if (p2.d)
-		n->names[1] = walk((__u64)p2.d, (__u64)p2.vm);
+	if (name->base.entry)
+		n->names[0] = walk(name->base.entry, name->base.mount);
+	if (name->base2.entry)
+		n->names[1] = walk(name->base2.entry, name->base2.mount);
 	send(n, c);
 	return 0;
+}
+
+/* A call by name. */
+static __noinline int named(struct cb_state *s, struct task_struct *t, struct pt_regs *regs, __u32 nr, __u64 what)
+{
+	const volatile struct file_call *call = &calls[nr & CALL_MASK];
+	struct room *r = get_room();
+	struct name name = {};
+	struct file_key k;
+	__u32 len;
+
+	if (!r)
+		return 0;
+	name.len = asked(r, 0, regs, call->path);
+	name.base = base_of(t, regs, call->dir, name.len ? r->n.data[0] : 0);
+	len = name.len;
+	if (call->path2) {
+		name.len2 = asked(r, len, regs, call->path2);
+		name.base2 = base_of(t, regs, call->dir2, name.len2 ? r->n.data[len & (FILE_ASKED - 1)] : 0);
+		len += name.len2;
+	}
+	if (call->num1)
+		name.num1 = number(regs, call->num1);
+	if (call->num2)
+		name.num2 = number(regs, call->num2);
+	*(__u64 *)(r->n.data + (len & (2 * FILE_ASKED - 1))) = 0;
+	k.who = s->who ? s->who : who(s);
+	k.a = name.base.entry;
+	k.b = cb_mix(name.base.mount, name.base2.entry);
+	k.c = cb_mix(cb_mix(hash_asked(len), (__u64)name.num1 << 32 | name.num2), name.len);
+	k.what = what;
+	return again(&k, 0, name.num1) ? 0 : named_first(s, &k, &name);
 }
 
 /* ---- programs: attached to the exits of the calls that user space has put into the table ---- */
@@ -580,12 +640,13 @@ static __always_inline int open_returned(struct trace_event_raw_sys_exit *ctx, _
 	struct file_key k;
 	struct pt_regs *regs;
 	long ret = cb_call_result(ctx);
+	__u32 nr = ctx->id;
 	struct file *f;
 
 	if (!s)
 		return 0;
 	if (ret < 0)
-		return named(CB_TASK_REGS ? 0 : (__u64)cb_call_regs(t, ctx), ctx->id, FILE_OPEN, -ret);
+		return named(s, t, cb_call_regs(t, ctx), nr, FILE_OPEN | (__u64)-ret << 32);
 	if (only_failed)
 		return 0;
 	f = cb_call_file(t, ret);
@@ -638,18 +699,20 @@ int file_handle(struct trace_event_raw_sys_exit *ctx)
 SEC("tp")
 int file_named(struct trace_event_raw_sys_exit *ctx)
 {
-	const volatile struct file_call *call = &calls[ctx->id & CALL_MASK];
+	long ret = cb_call_result(ctx);
+	__u32 nr = ctx->id;
+	const volatile struct file_call *call = &calls[nr & CALL_MASK];
 	struct task_struct *t;
 	struct cb_state *s = wanted(&t);
 	struct pt_regs *regs;
-	__u8 op = call->op;
+	__u64 op = call->op;
 
-	if (!s || (only_failed && ctx->ret >= 0))
+	if (!s || (only_failed && ret >= 0))
 		return 0;
 	regs = cb_call_regs(t, ctx);
 	if (op == FILE_UNLINK && call->num1 && cb_call_argument(regs, call->num1) & AT_REMOVEDIR)
 		op = FILE_RMDIR;
-	return named(CB_TASK_REGS ? 0 : (__u64)regs, ctx->id, op, ctx->ret < 0 ? -ctx->ret : 0);
+	return named(s, t, regs, nr, op | (ret < 0 ? -ret : 0) << 32);
 }
 
 /* A call on a descriptor: the file it stands for, whether it failed or not. */

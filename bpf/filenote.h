@@ -99,6 +99,21 @@ struct file_key {
 	__u64 what;    /* operation, how << 8, error << 32 */
 };
 
+/*
+ * Each CPU keeps what it counted last by itself, in a place that follows from the key; what must give way is added to
+ * the counter it belongs to.
+ */
+struct file_slot {
+	struct file_key key; /* all zero: empty */
+	__u64 count, bytes;  /* not yet in the counter */
+	__u32 flags;
+	__u32 busy; /* in use by a program that was interrupted */
+};
+_Static_assert(sizeof(struct file_slot) == 64, "a line of the cache");
+
+#define FILE_SLOT_BITS 9
+#define FILE_SLOTS (1u << FILE_SLOT_BITS) /* of a CPU in a turn; of two turns in turn */
+
 #define FILE_TABLE 32768 /* counters an interval */
 #define FILE_SMALL 256	 /* counters any container may have, however full the table is */
 

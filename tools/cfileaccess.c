@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -56,6 +57,14 @@ struct counter {
 	UT_hash_handle hh;
 };
 
+/* What CPUs have kept of a counter. */
+struct kept {
+	struct file_key key;
+	uint64_t count, bytes;
+	uint32_t flags;
+	UT_hash_handle hh;
+};
+
 /* How many rows of an interval a container has: beyond a limit files are taken together. */
 struct share {
 	uint64_t cont;
@@ -92,6 +101,9 @@ struct files {
 	struct file_bpf *skel;
 	struct cell *cell;
 	struct counter *counter;
+	struct file_slot *slot; /* of both turns of each CPU */
+	uint32_t ncpu;
+	struct kept *kept;
 	struct inode *inode;
 	struct share *share;
 	struct cb_mounts *mounts;
@@ -381,10 +393,85 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 
 /* ---- counters of the kernel ---- */
 
-static void take_counter(struct cb_run *run, struct files *f, const struct file_count *k)
+static size_t slots_size(const struct files *f)
+{
+	return 2UL * f->ncpu * FILE_SLOTS * sizeof(*f->slot);
+}
+
+static int begun(struct cb_run *run)
+{
+	struct files *f = cb_run_data(run);
+	void *p;
+
+	if (!f->kernel_counts)
+		return 0;
+	p = mmap(NULL, slots_size(f), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(f->skel->maps.slots), 0);
+	if (p == MAP_FAILED)
+		return cb_run_fail(run, -errno, "what CPUs have counted: %s", strerror(errno));
+	f->slot = p;
+	return 0;
+}
+
+static void keep(struct files *f, struct file_slot *s)
+{
+	struct kept *k;
+
+	HASH_FIND(hh, f->kept, &s->key, sizeof(s->key), k);
+	if (!k) {
+		k = cb_xalloc(sizeof(*k));
+		k->key = s->key;
+		HASH_ADD(hh, f->kept, key, sizeof(k->key), k);
+	}
+	k->count += s->count;
+	k->bytes += s->bytes;
+	k->flags |= s->flags;
+}
+
+/* Nobody writes to the slots of that turn any more. */
+static void empty_slots(struct files *f, uint32_t turn)
+{
+	for (uint32_t cpu = 0; cpu < f->ncpu; cpu++) {
+		struct file_slot *s = f->slot + (2 * cpu + (turn & 1)) * FILE_SLOTS;
+
+		for (uint32_t i = 0; i < FILE_SLOTS; i++)
+			if (s[i].count)
+				keep(f, &s[i]);
+		memset(s, 0, FILE_SLOTS * sizeof(*s));
+	}
+}
+
+static void add_kept(struct files *f, const struct file_key *key, struct file_count *c)
+{
+	struct kept *k;
+
+	HASH_FIND(hh, f->kept, key, sizeof(*key), k);
+	if (!k)
+		return;
+	c->count += k->count;
+	c->bytes += k->bytes;
+	c->flags |= k->flags;
+	HASH_DEL(f->kept, k);
+	free(k);
+}
+
+/* Of counters that are no more. */
+static void lose_kept(struct cb_run *run, struct files *f)
+{
+	struct kept *k, *next;
+
+	HASH_ITER(hh, f->kept, k, next) {
+		cb_run_made(run, k->count);
+		f->lost += k->count;
+		HASH_DEL(f->kept, k);
+		free(k);
+	}
+}
+
+static void take_counter(struct cb_run *run, struct files *f, const struct file_key *key, struct file_count *k)
 {
 	struct counter *c;
 
+	add_kept(f, key, k);
 	HASH_FIND(hh, f->counter, &k->id, sizeof(k->id), c);
 	cb_run_made(run, k->count);
 	if (!c) {
@@ -426,7 +513,7 @@ static int empty_table(struct cb_run *run, struct files *f, int fd)
 			break;
 		}
 		for (__u32 i = 0; i < n; i++)
-			take_counter(run, f, &counts[i]);
+			take_counter(run, f, &keys[i], &counts[i]);
 		if (err)
 			break; /* the end */
 	}
@@ -449,7 +536,11 @@ static int flush(struct cb_run *run, struct files *f)
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(20000);
 	err = cb_run_drain(run);
-	return err ? err : empty_table(run, f, bpf_map__fd(old & 1 ? f->skel->maps.counts1 : f->skel->maps.counts0));
+	empty_slots(f, old);
+	if (!err)
+		err = empty_table(run, f, bpf_map__fd(old & 1 ? f->skel->maps.counts1 : f->skel->maps.counts0));
+	lose_kept(run, f);
+	return err;
 }
 
 /* ---- rows ---- */
@@ -717,7 +808,10 @@ static int setup(struct cb_run *run, void *skel)
 	s->rodata->fs_paths = f->host_path;
 	s->rodata->cb_cast = cb_run_kernel_has("bpf_rdonly_cast");
 	s->rodata->ring_size = RING;
-	err = set_calls(run, f);
+	f->ncpu = libbpf_num_possible_cpus();
+	err = f->kernel_counts ? bpf_map__set_max_entries(s->maps.slots, 2 * f->ncpu * FILE_SLOTS) : 0;
+	if (!err)
+		err = set_calls(run, f);
 	return err ? err : cb_run_ring(run, RING);
 }
 
@@ -812,6 +906,8 @@ static void done(struct cb_run *run)
 		HASH_DEL(f->inode, in);
 		free(in);
 	}
+	if (f->slot)
+		munmap(f->slot, slots_size(f));
 	clear_shares(f);
 	clear_lines(f);
 	cb_mounts_free(f->mounts);
@@ -838,6 +934,7 @@ static const struct cb_tool cfileaccess = {
 	.parse = parse,
 	.start = start,
 	.setup = setup,
+	.begun = begun,
 	.record = record,
 	.tick = tick,
 	.drained = drained,

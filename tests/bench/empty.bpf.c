@@ -16,3 +16,9 @@ int empty_exit(void *ctx)
 {
 	return 0;
 }
+
+SEC("tp")
+int empty_call(void *ctx)
+{
+	return 0;
+}

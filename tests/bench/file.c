@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * file ROUNDS: what cfileaccess costs an open and, with --bytes, a read.
+ *
+ * As in percall: modes are attached and detached in turn in every round, in an order that rotates, the figure of a
+ * round is the best of several runs in CPU time of the thread, and what is printed are medians of differences within
+ * a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop and filetop.
+ */
+#include <bpf/bpf.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "filecall.h"
+#include "paired.h"
+#include "file.skel.h"
+#include "tests/bench/empty.skel.h"
+
+#define RING (4u << 20)
+#define FILES 101
+#define FOLDER "/tmp/cbtools-bench-file"
+
+enum mode { NOTHING, EMPTY, OPENS, EMPTY_RAW, BYTES, OPENSNOOP, FILETOP, NMODES };
+
+static const struct {
+	const char *name;
+	enum mode base;		   /* the empty program it is compared with */
+	const char *path, *header; /* another's: what it says when it has attached */
+} modes[NMODES] = {
+	[NOTHING] = { "nothing", NOTHING, NULL, NULL },
+	[EMPTY] = { "empty sys_exit_openat", EMPTY, NULL, NULL },
+	[OPENS] = { "cfileaccess", EMPTY, NULL, NULL },
+	[EMPTY_RAW] = { "empty sys_exit", EMPTY_RAW, NULL, NULL },
+	[BYTES] = { "cfileaccess --bytes, reads", EMPTY_RAW, NULL, NULL },
+	[OPENSNOOP] = { "opensnoop", EMPTY, "/usr/sbin/opensnoop", "PATH" },
+	[FILETOP] = { "filetop", EMPTY_RAW, "/usr/sbin/filetop", "FILE" },
+};
+
+/* ---- the calls ---- */
+
+static void name_of(int i, char *to, size_t room)
+{
+	snprintf(to, room, FOLDER "/f%d", i);
+}
+
+static void open_calls(long n, int files, int flags)
+{
+	static char name[FILES][64];
+	int at = 0;
+
+	if (!*name[0])
+		for (int i = 0; i < FILES; i++)
+			name_of(i, name[i], sizeof(name[i]));
+	while (n--) {
+		syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, name[at], flags, 0));
+		at = at + 1 < files ? at + 1 : 0;
+	}
+}
+
+static void open_one(long n)
+{
+	open_calls(n, 1, O_RDONLY);
+}
+
+static void open_many(long n)
+{
+	open_calls(n, FILES, O_RDONLY);
+}
+
+static void open_to_write(long n)
+{
+	open_calls(n, 1, O_WRONLY);
+}
+
+static void open_missing(long n)
+{
+	while (n--)
+		syscall(SYS_openat, AT_FDCWD, FOLDER "/there-is-no-such-file", O_RDONLY, 0);
+}
+
+static void read_one(long n)
+{
+	static int fd = -1;
+	char c;
+
+	if (fd < 0)
+		fd = open(FOLDER "/f0", O_RDONLY | O_CLOEXEC);
+	while (n--)
+		syscall(SYS_pread64, fd, &c, 1, 0);
+}
+
+static void getppid_calls(long n)
+{
+	while (n--)
+		syscall(SYS_getppid);
+}
+
+enum who { WATCHED, HOST, NWORKERS };
+enum { OPEN_ONE, OPEN_MANY, OPEN_WRITE, OPEN_MISSING, READ, OTHER, HOST_OPEN, NLOADS };
+
+static const struct paired_load loads[NLOADS] = {
+	[OPEN_ONE] = { "watched task: open and close of a file", WATCHED, open_one },
+	[OPEN_MANY] = { "watched task: open and close of 101 files in turn", WATCHED, open_many },
+	[OPEN_WRITE] = { "watched task: open to write and close", WATCHED, open_to_write },
+	[OPEN_MISSING] = { "watched task: open of what is not there", WATCHED, open_missing },
+	[READ] = { "watched task: read of a byte", WATCHED, read_one },
+	[OTHER] = { "watched task: getppid", WATCHED, getppid_calls },
+	[HOST_OPEN] = { "host task: open and close of a file", HOST, open_one },
+};
+
+/* ---- what is attached ---- */
+
+struct bench {
+	int rounds;
+	struct empty_bpf *empty;
+	struct file_bpf *file;
+	struct ring_buffer *ring;
+	struct paired_worker worker[NWORKERS];
+	struct bpf_link *link;
+	struct paired_peer peer;
+	bool without[NMODES]; /* does not run here */
+	double *ns[NMODES][NLOADS]; /* by round */
+	struct cb_err err;
+};
+
+static int ignore(void *ctx, void *data, size_t len)
+{
+	return 0;
+}
+
+static int load(struct bench *b)
+{
+	struct file_bpf *s = file_bpf__open();
+	int err;
+
+	b->empty = empty_bpf__open_and_load();
+	if (!b->empty || !s)
+		return cb_fail(&b->err, -errno, "the kernel refuses the empty programs: %s", strerror(errno));
+	b->file = s;
+	err = cb_kernel_prepare(s->obj, false, &b->err);
+	if (err)
+		return err;
+	s->rodata->cb_cast = cb_kernel_has_function("bpf_rdonly_cast");
+	s->rodata->ring_size = RING;
+	bpf_map__set_max_entries(s->maps.cb_events, RING);
+	bpf_map__set_max_entries(s->maps.slots, libbpf_num_possible_cpus() * 2 * FILE_SLOTS);
+	for (size_t i = 0; i < sizeof(file_calls) / sizeof(file_calls[0]); i++) {
+		int nr = cb_syscall_number(file_calls[i].name);
+
+		if (nr >= 0 && nr < FILE_CALLS)
+			memcpy((void *)&s->rodata->calls[nr], &file_calls[i].call, sizeof(file_calls[i].call));
+	}
+	err = file_bpf__load(s);
+	if (err)
+		return cb_fail(&b->err, err, "the kernel refuses the probe: %s", strerror(-err));
+	b->ring = ring_buffer__new(bpf_map__fd(s->maps.cb_events), ignore, NULL, NULL);
+	return b->ring ? 0 : cb_fail(&b->err, -errno, "ring buffer: %s", strerror(errno));
+}
+
+static void drain(void *arg)
+{
+	struct bench *b = arg;
+
+	ring_buffer__consume(b->ring);
+	paired_peer_drain(&b->peer);
+}
+
+static void detach(struct bench *b)
+{
+	bpf_link__destroy(b->link);
+	b->link = NULL;
+	paired_peer_end(&b->peer);
+}
+
+static int attach(struct bench *b, enum mode m)
+{
+	struct bpf_program *const program[NMODES] = {
+		[EMPTY] = b->empty->progs.empty_call, [OPENS] = b->file->progs.file_openat,
+		[EMPTY_RAW] = b->empty->progs.empty_exit, [BYTES] = b->file->progs.file_bytes,
+	};
+
+	if (m == NOTHING)
+		return 0;
+	if (modes[m].path)
+		return paired_peer_start(&b->peer, modes[m].path, modes[m].header, &b->err);
+	if (m == EMPTY || m == OPENS)
+		return cb_attach_tracepoint(program[m], "syscalls/sys_exit_openat", &b->link, &b->err);
+	b->link = bpf_program__attach(program[m]);
+	return b->link ? 0 : cb_fail(&b->err, -errno, "%s: %s", modes[m].name, strerror(errno));
+}
+
+/* Other tools need what not every kernel has. */
+static void try_peers(struct bench *b)
+{
+	for (int m = 0; m < NMODES; m++) {
+		if (!modes[m].path || !attach(b, m)) {
+			detach(b);
+			continue;
+		}
+		detach(b);
+		fprintf(stderr, "file: measured without %s: %s\n", modes[m].name, b->err.text);
+		b->without[m] = true;
+		b->err.text[0] = '\0';
+	}
+}
+
+/* ---- measuring ---- */
+
+static int measure(struct bench *b, int load, double *ret)
+{
+	return paired_measure(&b->worker[loads[load].who], load, drain, b, ret, &b->err);
+}
+
+static int round_of(struct bench *b, int r)
+{
+	int err = 0;
+
+	for (int j = 0; !err && j < NMODES; j++) {
+		enum mode m = (j + r) % NMODES;
+
+		if (b->without[m])
+			continue;
+		err = attach(b, m);
+		for (int l = 0; !err && l < NLOADS; l++)
+			err = measure(b, l, &b->ns[m][l][r]);
+		detach(b);
+	}
+	return err;
+}
+
+/* All that was counted, in the first turn: there is no other. */
+static uint64_t counted(struct bench *b)
+{
+	int fd = bpf_map__fd(b->file->maps.counts0), slots = bpf_map__fd(b->file->maps.slots);
+	struct file_key key, *at = NULL;
+	struct file_count c;
+	struct file_slot s;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; !bpf_map_lookup_elem(slots, &i, &s); i++)
+		sum += s.count;
+	for (; !bpf_map_get_next_key(fd, at, &key); at = &key)
+		if (!bpf_map_lookup_elem(fd, &key, &c))
+			sum += c.count;
+	return sum;
+}
+
+/* Was what is called watched really watched, and all of it counted? */
+static int check(struct bench *b)
+{
+	uint64_t made = 5ULL * b->rounds * (PAIRED_CHUNKS + 1) * PAIRED_CALLS, got = counted(b);
+	struct cb_stats st;
+	int err = cb_kernel_stats(b->file->obj, &st, &b->err);
+
+	if (err)
+		return err;
+	/* other containers may run */
+	if (got < made || st.lost)
+		return cb_fail(&b->err, -EIO, "expected %llu calls counted and none lost, got %llu and %llu", (unsigned long long)made,
+			       (unsigned long long)got, (unsigned long long)st.lost);
+	return 0;
+}
+
+/* ---- the report ---- */
+
+static void report(struct bench *b)
+{
+	printf("\nfiles, %d rounds: ns a call, median [middle half]\n", b->rounds);
+	for (int l = 0; l < NLOADS; l++) {
+		printf("%s (%.0f ns with nothing attached)\n  %-28s %6s %-14s %7s\n", loads[l].name,
+		       paired_spread_of(b->ns[NOTHING][l], NULL, b->rounds, 1).median, "", "over", "nothing",
+		       "over the empty program");
+		for (int m = 1; m < NMODES; m++)
+			if (!b->without[m])
+				paired_print(modes[m].name, b->ns[m][l], b->ns[NOTHING][l], b->ns[modes[m].base][l],
+					     b->rounds, 1);
+	}
+	printf("goals:\n");
+	paired_goal("open, deduplicated, over nothing", b->ns[OPENS][OPEN_ONE], b->ns[NOTHING][OPEN_ONE], b->rounds, 1, 250);
+	paired_goal("open of 101 files, over nothing", b->ns[OPENS][OPEN_MANY], b->ns[NOTHING][OPEN_MANY], b->rounds, 1, 250);
+	paired_goal("a call that nobody wants", b->ns[OPENS][OTHER], b->ns[NOTHING][OTHER], b->rounds, 1, 15);
+	if (!b->without[OPENSNOOP])
+		paired_goal("open less opensnoop", b->ns[OPENS][OPEN_ONE], b->ns[OPENSNOOP][OPEN_ONE], b->rounds, 1, 0);
+	if (!b->without[FILETOP])
+		paired_goal("read less filetop", b->ns[BYTES][READ], b->ns[FILETOP][READ], b->rounds, 1, 0);
+}
+
+static int make_files(bool make, struct cb_err *e)
+{
+	char name[64];
+	int fd;
+
+	if (make && mkdir(FOLDER, 0700))
+		return cb_fail(e, -errno, FOLDER ": %s", strerror(errno));
+	for (int i = 0; i < FILES; i++) {
+		name_of(i, name, sizeof(name));
+		if (!make) {
+			unlink(name);
+			continue;
+		}
+		fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 || write(fd, "x", 1) != 1)
+			return cb_fail(e, -errno, "%s: %s", name, strerror(errno));
+		close(fd);
+	}
+	if (!make)
+		rmdir(FOLDER);
+	return 0;
+}
+
+/* The workers have to stand where they belong before the iterator looks at them: they answer once they do. */
+static int bench(struct bench *b)
+{
+	int err = cb_kernel_check(&b->err);
+	double ns;
+
+	for (int i = 0; !err && i < NWORKERS; i++)
+		err = paired_start(&b->worker[i], i == WATCHED, &b->err);
+	paired_pin(false);
+	if (!err)
+		err = load(b);
+	for (int l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, &ns);
+	if (!err)
+		err = paired_adopt(b->file->obj, &b->err);
+	if (!err)
+		try_peers(b);
+	for (int r = 0; !err && r < b->rounds; r++)
+		err = round_of(b, r);
+	return err ? err : check(b);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench *b = cb_xalloc(sizeof(*b));
+	int err;
+
+	if (argc == 3 && !strcmp(argv[0], "worker"))
+		paired_work(loads, argv + 1);
+	if (argc == 2)
+		b->rounds = atoi(argv[1]);
+	if (b->rounds < 1) {
+		fprintf(stderr, "usage: file ROUNDS\n");
+		return CB_EXIT_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	for (int m = 0; m < NMODES; m++)
+		for (int l = 0; l < NLOADS; l++)
+			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
+	err = make_files(true, &b->err);
+	if (!err)
+		err = bench(b);
+	if (err)
+		fprintf(stderr, "file: %s\n", b->err.text);
+	else
+		report(b);
+	detach(b);
+	for (int i = 0; i < NWORKERS; i++)
+		paired_end(&b->worker[i]);
+	make_files(false, &b->err);
+	return err ? CB_EXIT_FAILED : 0;
+}
