@@ -153,18 +153,47 @@ static void take_runc_labels(struct cb_found *f, const json_t *labels)
 }
 
 /* crun keeps a copy of the bundle's config.json */
-static void take_crun_labels(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
+static json_t *crun_config(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
 {
 	char rel[300];
-	const char *key;
-	json_t *j, *v;
 
 	snprintf(rel, sizeof(rel), "%s/config.json", id);
-	j = cb_host_json(look->host, trust, base, rel, NULL);
-	json_object_foreach(json_object_get(j, "annotations"), key, v)
+	return cb_host_json(look->host, trust, base, rel, NULL);
+}
+
+static void take_crun_labels(struct cb_found *f, const json_t *config)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(json_object_get(config, "annotations"), key, v)
 		if (json_is_string(v))
-			take_annotation(&look->found, key, json_string_value(v));
-	json_decref(j);
+			take_annotation(f, key, json_string_value(v));
+}
+
+/*
+ * The program runs before crun has written its state; the copy was made before the cgroup. Not proved, so once the
+ * state is there it is looked at.
+ */
+static int crun_starts(struct cb_look *look, enum cb_trust trust, const char *base, const char *id)
+{
+	const struct stat none = { 0 };
+	json_t *config = crun_config(look, trust, base, id);
+	const char *cgroup = cb_json_text(config, "linux.cgroupsPath");
+	char rel[300];
+	int ret = -ENOENT;
+
+	if (config && (!*cgroup || strchr(cgroup, ':') || covers(cgroup, look->cgroup))) {
+		look->found.runtime = "crun";
+		cb_found_set(&look->found.id, id);
+		cb_found_set(&look->found.name, id);
+		take_crun_labels(&look->found, config);
+		snprintf(rel, sizeof(rel), "%s/%s", id, crun_file.file);
+		cb_found_file(&look->found, trust, base, rel, &none);
+		ret = 0;
+	}
+	json_decref(config);
+	return ret;
 }
 
 static int resolve(struct cb_look *look, enum cb_trust trust, const char *base, const char *id, bool crun)
@@ -173,18 +202,21 @@ static int resolve(struct cb_look *look, enum cb_trust trust, const char *base, 
 	struct stat st;
 	char rel[300];
 	int err;
-	json_t *j = own_state(look, trust, base, id, f, &st, &err);
+	json_t *j = own_state(look, trust, base, id, f, &st, &err), *config;
 
 	if (!j)
-		return -ENOENT;
+		return crun && err == -ENOENT && cb_safe_name(id) ? crun_starts(look, trust, base, id) : -ENOENT;
 	take_state(look, j, f);
 	look->found.runtime = crun ? "crun" : "runc";
 	cb_found_set(&look->found.id, id);
 	cb_found_set(&look->found.name, id);
-	if (crun)
-		take_crun_labels(look, trust, base, id);
-	else
+	if (crun) {
+		config = crun_config(look, trust, base, id);
+		take_crun_labels(&look->found, config);
+		json_decref(config);
+	} else {
 		take_runc_labels(&look->found, json_object_get(json_object_get(j, "config"), "labels"));
+	}
 	snprintf(rel, sizeof(rel), "%s/%s", id, f->file);
 	cb_found_file(&look->found, trust, base, rel, &st);
 	json_decref(j);

@@ -129,6 +129,24 @@ static void crun(void **state)
 	assert_int_equal(c->pid, 41);
 }
 
+/* its program runs before the state is written */
+static void crun_starts(void **state)
+{
+	struct cb_cont *c;
+
+	tree_put("run/crun/web/config.json", "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"img:3\"}}");
+	tree_put("run/crun/own/config.json", "{\"linux\":{\"cgroupsPath\":\"/a/own\"}}");
+	c = add(0, "/web");
+	is(c, "crun", "web", "web", "img:3");
+	assert_int_equal(c->pid, 0);
+	is(add(0, "/a/own"), "crun", "own", "own", "");
+	is(add(0, "/b/own"), "unknown", "", "own", "");
+	tree_put("run/crun/web/status", "{\"pid\":41,\"cgroup-path\":\"/web\",\"rootfs\":\"/b/rootfs\"}");
+	cb_conts_refresh(conts);
+	is(c, "crun", "web", "web", "img:3");
+	assert_string_equal(c->rootfs, "/b/rootfs");
+}
+
 /* ---- docker ---- */
 static void docker(void **state)
 {
@@ -796,7 +814,7 @@ static void no_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(runc), T(runc_below_our_root), T(runc_other_root), T(crun), T(docker), T(docker_roots),
+		T(runc), T(runc_below_our_root), T(runc_other_root), T(crun), T(crun_starts), T(docker), T(docker_roots),
 		T(docker_json_root), T(docker_mounted_root), T(renamed), T(podman), T(podman_rootless),
 		T(podman_links), T(podman_mounts), T(podman_labels), T(podman_bad_database),
 		T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd), T(containerd_meta), T(shim),
