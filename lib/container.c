@@ -18,7 +18,16 @@ static unsigned long hash_key(const void *key);
 #define KEEP_GONE_MAX (4 * KEEP_GONE) /* whatever happens */
 #define KEEP_NS 60000000000ull
 #define RETRY_NS 10000000000ull /* how long the engine's files are waited for */
+#define RETRY_FIRST_NS 250000000ull /* the next look comes then; the one after that in twice the time, and so on */
 #define MAX_CGROUP 4096
+/*
+ * Whoever may make namespaces makes strangers as fast as he can. To look for one at every engine by its process takes
+ * a tenth of a millisecond and more, so only this share of a CPU goes into looking in vain; who has to wait for that is
+ * looked for by its path, which is cheap and names nearly all, and by its process as soon as there is time again.
+ */
+#define VAIN_SHARE 20 /* one part in */
+#define VAIN_MAX_NS 250000000ll /* saved up, for the many there may be at the start */
+#define MAX_STRANGERS 4096 /* that live */
 
 struct known {
 	struct cb_cont cont; /* first: what the callers hold */
@@ -26,7 +35,9 @@ struct known {
 	char *base, *file;   /* names it; NULL: unknown, or nothing to look at again */
 	struct timespec mtime;
 	bool proved;
-	uint64_t added;
+	bool stranger;	     /* alive, and no engine's: in the list of those */
+	bool waiting;	     /* for a look by its process */
+	uint64_t added, again; /* again: when it is looked for next */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(known) link;
 };
@@ -38,6 +49,10 @@ struct cb_conts {
 	/* in the order they went; the unnamed apart, so that a flood of those pushes out no name */
 	struct gone_list named, unnamed;
 	size_t ngone;
+	struct gone_list strangers; /* alive, in the order they came */
+	size_t nstrangers;
+	int64_t vain_ns; /* that may still be spent on looking in vain, as of vain_at */
+	uint64_t vain_at;
 };
 
 static unsigned long hash_key(const void *key)
@@ -48,12 +63,17 @@ static unsigned long hash_key(const void *key)
 	return (k * 0x9e3779b97f4a7c15ull) >> 32;
 }
 
-static uint64_t boot_now(void)
+static uint64_t now(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static uint64_t boot_now(void)
+{
+	return now(CLOCK_BOOTTIME);
 }
 
 struct cb_conts *cb_conts_new(const char *root)
@@ -64,6 +84,9 @@ struct cb_conts *cb_conts_new(const char *root)
 	c->host.fd = open(root && *root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	TAILQ_INIT(&c->named);
 	TAILQ_INIT(&c->unnamed);
+	TAILQ_INIT(&c->strangers);
+	c->vain_ns = VAIN_MAX_NS;
+	c->vain_at = boot_now();
 	return c;
 }
 
@@ -99,9 +122,7 @@ void cb_conts_free(struct cb_conts *c)
 		HASH_DEL(c->by_key, k);
 		known_free(k);
 	}
-	cb_host_forget(&c->host);
-	if (c->host.fd >= 0)
-		close(c->host.fd);
+	cb_host_close(&c->host);
 	free(c);
 }
 
@@ -155,18 +176,62 @@ static bool is_named(const struct known *k)
 	return k->cont.runtime && strcmp(k->cont.runtime, "unknown");
 }
 
+static bool may_look_long(struct cb_conts *c)
+{
+	uint64_t t = boot_now();
+
+	c->vain_ns += (t - c->vain_at) / VAIN_SHARE;
+	if (c->vain_ns > VAIN_MAX_NS)
+		c->vain_ns = VAIN_MAX_NS;
+	c->vain_at = t;
+	return c->vain_ns > 0;
+}
+
+static int look_for(struct cb_conts *c, struct cb_look *look)
+{
+	uint64_t start;
+	int ret;
+
+	if (c->host.fd < 0)
+		return -ENOENT;
+	look->quick = !may_look_long(c);
+	if (look->quick)
+		return cb_engine_find(look);
+	start = now(CLOCK_THREAD_CPUTIME_ID);
+	ret = cb_engine_find(look);
+	if (ret)
+		c->vain_ns -= now(CLOCK_THREAD_CPUTIME_ID) - start;
+	return ret;
+}
+
+static void mark_stranger(struct cb_conts *c, struct known *k, bool stranger)
+{
+	if (k->stranger == stranger)
+		return;
+	k->stranger = stranger;
+	if (stranger) {
+		TAILQ_INSERT_TAIL(&c->strangers, k, link);
+		c->nstrangers++;
+	} else {
+		TAILQ_REMOVE(&c->strangers, k, link);
+		c->nstrangers--;
+	}
+}
+
 /* Looks it up, anew if it was before: what was known stays when the files are gone. */
 static void resolve(struct cb_conts *c, struct known *k)
 {
 	struct cb_look look = { .host = &c->host, .pid = k->cont.pid, .cgroup = k->cont.cgroup };
-	int ret = c->host.fd < 0 ? -ENOENT : cb_engine_find(&look);
+	int ret = look_for(c, &look);
 
+	k->waiting = look.skipped;
 	if (!ret) {
 		known_clear(k);
 		take_found(k, &look.found);
 	} else if (!k->cont.runtime) {
 		take_unknown(k);
 	}
+	mark_stranger(c, k, !is_named(k) && !k->cont.gone);
 	cb_found_reset(&look.found);
 }
 
@@ -188,15 +253,27 @@ static void forget(struct cb_conts *c, struct gone_list *list, struct known *k)
 static void forget_old(struct cb_conts *c)
 {
 	struct gone_list *const lists[] = { &c->unnamed, &c->named };
-	uint64_t now = c->ngone > KEEP_GONE ? boot_now() : 0;
+	uint64_t t = c->ngone > KEEP_GONE ? boot_now() : 0;
 
 	for (size_t i = 0; i < 2; i++) {
 		struct known *k;
 
 		while (c->ngone > KEEP_GONE && (k = TAILQ_FIRST(lists[i])) &&
-		       (c->ngone > KEEP_GONE_MAX || k->cont.gone + KEEP_NS < now))
+		       (c->ngone > KEEP_GONE_MAX || k->cont.gone + KEEP_NS < t))
 			forget(c, lists[i], k);
 	}
+}
+
+static void went(struct cb_conts *c, struct known *k, uint64_t when)
+{
+	mark_stranger(c, k, false);
+	k->cont.gone = when;
+	if (is_named(k))
+		TAILQ_INSERT_TAIL(&c->named, k, link);
+	else
+		TAILQ_INSERT_TAIL(&c->unnamed, k, link);
+	c->ngone++;
+	forget_old(c);
 }
 
 /* Files that were not there yet when it was first seen (at the making of its cgroup) may be now. */
@@ -231,6 +308,9 @@ struct cb_cont *cb_conts_add(struct cb_conts *c, uint64_t key, uint32_t pid, con
 	k->added = boot_now();
 	resolve(c, k);
 	HASH_ADD(hh, c->by_key, cont.key, sizeof(k->cont.key), k);
+	/* the oldest counts as gone then, and is made known anew if it shows up after it was forgotten */
+	if (c->nstrangers > MAX_STRANGERS)
+		went(c, TAILQ_FIRST(&c->strangers), k->added);
 	return &k->cont;
 }
 
@@ -247,15 +327,8 @@ void cb_conts_gone(struct cb_conts *c, uint64_t key, uint64_t when)
 	struct known *k;
 
 	HASH_FIND(hh, c->by_key, &key, sizeof(key), k);
-	if (!k || k->cont.gone)
-		return;
-	k->cont.gone = when ? when : boot_now();
-	if (is_named(k))
-		TAILQ_INSERT_TAIL(&c->named, k, link);
-	else
-		TAILQ_INSERT_TAIL(&c->unnamed, k, link);
-	c->ngone++;
-	forget_old(c);
+	if (k && !k->cont.gone)
+		went(c, k, when ? when : boot_now());
 }
 
 static bool changed(struct cb_conts *c, const struct known *k)
@@ -267,17 +340,31 @@ static bool changed(struct cb_conts *c, const struct known *k)
 	return st.st_mtim.tv_sec != k->mtime.tv_sec || st.st_mtim.tv_nsec != k->mtime.tv_nsec;
 }
 
+/* Is it time to look for a stranger again? */
+static bool is_due(struct cb_conts *c, struct known *k, uint64_t t)
+{
+	uint64_t age = t - k->added;
+
+	if (k->waiting && may_look_long(c))
+		return true;
+	if (t < k->again || age >= RETRY_NS)
+		return false;
+	k->again = t + (age > RETRY_FIRST_NS ? age : RETRY_FIRST_NS);
+	return true;
+}
+
 void cb_conts_refresh(struct cb_conts *c)
 {
-	uint64_t now = boot_now();
+	uint64_t t = boot_now();
 	struct known *k, *next;
 
 	HASH_ITER(hh, c->by_key, k, next) {
 		if (k->cont.gone)
 			continue;
-		if (is_named(k) ? changed(c, k) : k->added + RETRY_NS > now)
+		if (is_named(k) ? changed(c, k) : is_due(c, k, t))
 			resolve(c, k);
 	}
+	cb_host_forget(&c->host);
 }
 
 int cb_conts_each(struct cb_conts *c, int (*fn)(struct cb_cont *, void *), void *arg)

@@ -23,7 +23,8 @@ void cb_conts_free(struct cb_conts *c);
  * in /proc/PID/cgroup's unified line (or pids line), "" if the kernel side could not tell: then /proc/PID is
  * read. Never fails: what cannot be found is runtime "unknown", name = cgroup path's last part or pid:N.
  * Adding a known one again looks once more while its files were not all there (they come after the cgroup).
- * The pointer is stable until forgotten: gone for a minute and more than 4096 gone, or more than 16384 gone.
+ * The pointer is stable until forgotten: gone for a minute and more than 4096 gone, or more than 16384 gone. Of those
+ * alive that no engine knows, 4096 are kept: the oldest then counts as gone.
  */
 struct cb_cont *cb_conts_add(struct cb_conts *c, uint64_t key, uint32_t pid, const char *cgroup, uint64_t since);
 struct cb_cont *cb_conts_get(struct cb_conts *c, uint64_t key); /* NULL: not known */

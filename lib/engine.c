@@ -211,6 +211,14 @@ static int ask_path(struct cb_look *look, enum cb_match want)
 	return best.runtime ? 0 : -ENOENT;
 }
 
+uint32_t cb_look_outside(struct cb_look *look)
+{
+	if (!look->has_outside && look->pid)
+		look->outside = cb_host_outside(look->host, look->pid);
+	look->has_outside = true;
+	return look->outside;
+}
+
 int cb_engine_find(struct cb_look *look)
 {
 	struct cb_found sure = { 0 };
@@ -228,6 +236,9 @@ int cb_engine_find(struct cb_look *look)
 	look->found = sure;
 	if (sure.runtime)
 		return 0;
+	look->skipped = look->quick && look->pid;
+	if (look->quick)
+		return -ENOENT;
 	look->cgroup_len = strlen(look->cgroup);
 	for (size_t i = 0; look->pid && i < NENGINES; i++) {
 		if (engines[i]->by_pid && !engines[i]->by_pid(look))

@@ -15,6 +15,7 @@ struct cb_host {
 	char *storage_file;
 	struct timespec storage_mtime;
 	struct cb_libpod *libpod; /* podman's database last read; NULL: none */
+	struct cb_states *runc, *crun; /* what their state files say; NULL: not looked at */
 };
 enum cb_trust {
 	CB_ADMIN,	/* folder made by root: may hold other file systems */
@@ -42,6 +43,7 @@ char **cb_host_list(const struct cb_host *h, enum cb_trust trust, const char *ba
 void cb_strv_free(char **v);
 /* Files that were kept since the next container is likely to need them. */
 void cb_host_forget(struct cb_host *h);
+void cb_host_close(struct cb_host *h);
 /* Cgroup path of a process: the unified line unless it says nothing, else pids, memory, name=systemd. */
 char *cb_host_cgroup(const struct cb_host *h, uint32_t pid);
 /* Nearest ancestor that is outside of the process' pid namespace (shim, conmon, lxc monitor), 0: none. */
@@ -82,8 +84,14 @@ struct cb_look {
 	uint32_t pid;		/* 0: not known */
 	const char *cgroup;	/* never NULL; may be "" or "/" */
 	size_t cgroup_len;	/* up to the part of it that was matched */
+	bool quick;		/* only by the path: what is asked of a process takes ten times as long */
+	bool skipped;		/* set: so nothing was asked of the process */
+	bool has_outside;
+	uint32_t outside;	/* cb_look_outside() found it */
 	struct cb_found found;
 };
+/* cb_host_outside() of the process, which each engine asks for; 0: none. */
+uint32_t cb_look_outside(struct cb_look *look);
 
 /* One name of a cgroup path. */
 struct cb_part {
@@ -126,6 +134,9 @@ bool cb_safe_name(const char *s); /* one component of a path */
 json_t *cb_libpod_config(struct cb_host *h, enum cb_trust trust, const char *base, const char *storage, uid_t uid,
 			 const char *id);
 void cb_libpod_forget(struct cb_host *h);
+
+/* ---- engine_oci.c ---- */
+void cb_states_free(struct cb_states *s);
 
 /* ---- what runc keeps, under whichever engine ---- */
 /*

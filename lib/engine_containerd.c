@@ -240,7 +240,7 @@ static char *state_of_shim(struct cb_look *look, uint32_t shim, const char *addr
 /* The shim is the parent of the payload: "containerd-shim-runc-v2 -namespace NS -id ID -address SOCKET" */
 static int containerd_by_pid(struct cb_look *look)
 {
-	uint32_t parent = cb_host_outside(look->host, look->pid);
+	uint32_t parent = cb_look_outside(look);
 	struct cb_buf b = { 0 };
 	const char *ns, *id, *address, *slash;
 	char *state;

@@ -78,7 +78,7 @@ static int lxc_from(struct cb_look *look, const char *base, const char *name, ui
 static int lxc_by_pid(struct cb_look *look)
 {
 	static const char title[] = "[lxc monitor] ";
-	uint32_t parent = cb_host_outside(look->host, look->pid);
+	uint32_t parent = cb_look_outside(look);
 	struct cb_buf b = { 0 };
 	char *path, *name, rel[32];
 	struct stat st;
@@ -174,7 +174,7 @@ static const char *first_option(const struct cb_buf *c, const char *a, const cha
 
 static int nspawn_by_pid(struct cb_look *look)
 {
-	uint32_t parent = cb_host_outside(look->host, look->pid);
+	uint32_t parent = cb_look_outside(look);
 	struct cb_buf b = { 0 };
 	const char *name, *root, *slash;
 	int ret = -ENOENT;

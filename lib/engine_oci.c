@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <uthash.h>
 #include "engine.h"
 
 #define MAX_SCAN 1024 /* state files looked through for a cgroup path that does not hold the name */
@@ -223,44 +225,129 @@ static int resolve(struct cb_look *look, enum cb_trust trust, const char *base, 
 	return 0;
 }
 
-/* Cheaper than to parse a state is to see that it holds neither the path nor the process. */
-static bool mentions(const struct cb_buf *b, const struct cb_look *look, const char *key)
-{
-	char pid[64];
-	int n = snprintf(pid, sizeof(pid), "\"%s\":%u,", key, look->pid);
+/* ---- what all states say, so that a stranger costs no reading of them ---- */
+struct state {
+	char *id;
+	struct timespec mtime;
+	uint32_t pid;
+	json_t *paths;
+	bool there; /* at the last look */
+	UT_hash_handle hh;
+};
+struct cb_states {
+	struct state *by_id;
+	struct timespec mtime; /* of the folder */
+	bool settled;	       /* it had all its files, and has for long enough for its time to tell of changes */
+};
 
-	if (look->pid && memmem(b->s, b->len, pid, n))
-		return true;
-	n = snprintf(pid, sizeof(pid), "\"%s\": %u,", key, look->pid);
-	if (look->pid && memmem(b->s, b->len, pid, n))
-		return true;
-	return look->cgroup_len > 1 && memmem(b->s, b->len, look->cgroup, look->cgroup_len);
+static void state_free(struct cb_states *s, struct state *e)
+{
+	HASH_DEL(s->by_id, e);
+	json_decref(e->paths);
+	free(e->id);
+	free(e);
 }
 
-/* A container whose cgroup path was given to the runtime freely: its state names the path. */
-static int scan(struct cb_look *look, enum cb_trust trust, const char *base, bool crun)
+void cb_states_free(struct cb_states *s)
 {
-	const struct state_file *f = crun ? &crun_file : &runc_file;
-	char **ids = cb_host_list(look->host, trust, base, ".", MAX_SCAN);
-	struct cb_buf b = { 0 };
+	struct state *e, *next;
+
+	if (!s)
+		return;
+	HASH_ITER(hh, s->by_id, e, next)
+		state_free(s, e);
+	free(s);
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Reads a state unless it is the one that is known. False: it is not there (yet). */
+static bool state_update(struct cb_look *look, enum cb_trust trust, const char *base, const char *id,
+			 const struct state_file *f, struct cb_states *s)
+{
+	struct state *e;
+	struct stat st;
+	char rel[300];
+	json_t *j;
+
+	snprintf(rel, sizeof(rel), "%s/%s", id, f->file);
+	if (cb_host_stat(look->host, trust, base, rel, &st))
+		return false;
+	HASH_FIND_STR(s->by_id, id, e);
+	if (e && same_time(&e->mtime, &st.st_mtim)) {
+		e->there = true;
+		return true;
+	}
+	j = cb_host_json(look->host, trust, base, rel, &st);
+	if (!j)
+		return false;
+	if (!e) {
+		e = cb_xalloc(sizeof(*e));
+		e->id = cb_xstrdup(id);
+		HASH_ADD_KEYPTR(hh, s->by_id, e->id, strlen(e->id), e);
+	}
+	json_decref(e->paths);
+	e->paths = json_incref(json_object_get(j, f->paths));
+	e->pid = json_integer_value(json_object_get(j, f->pid));
+	e->mtime = st.st_mtim;
+	e->there = true;
+	json_decref(j);
+	return true;
+}
+
+static void states_update(struct cb_look *look, enum cb_trust trust, const char *base, const struct state_file *f,
+			  struct cb_states *s)
+{
+	struct state *e, *next;
+	struct stat st = { 0 };
+	struct timespec now;
+	char **ids;
+
+	if (!cb_host_stat(look->host, trust, base, ".", &st) && s->settled && same_time(&st.st_mtim, &s->mtime))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	s->settled = now.tv_sec - st.st_mtim.tv_sec > 1;
+	s->mtime = st.st_mtim;
+	HASH_ITER(hh, s->by_id, e, next)
+		e->there = false;
+	ids = cb_host_list(look->host, trust, base, ".", MAX_SCAN);
+	for (size_t i = 0; ids && ids[i]; i++)
+		s->settled &= state_update(look, trust, base, ids[i], f, s);
+	cb_strv_free(ids);
+	HASH_ITER(hh, s->by_id, e, next)
+		if (!e->there)
+			state_free(s, e);
+}
+
+/* A container whose cgroup path was given to the runtime freely: its state names the path, or the process. */
+static int scan(struct cb_look *look, enum cb_trust trust, const char *base, bool crun, struct cb_states **keep)
+{
+	struct cb_states *s = keep && *keep ? *keep : cb_xalloc(sizeof(*s));
+	struct state *e, *next;
 	int ret = -ENOENT;
 
-	for (size_t i = 0; ids && ids[i] && ret; i++) {
-		char rel[300];
-
-		snprintf(rel, sizeof(rel), "%s/%s", ids[i], f->file);
-		if (cb_host_read(look->host, trust, base, rel, CB_FILE_MAX, &b, NULL) > 0 && mentions(&b, look, f->pid))
-			ret = resolve(look, trust, base, ids[i], crun);
+	states_update(look, trust, base, crun ? &crun_file : &runc_file, s);
+	HASH_ITER(hh, s->by_id, e, next) {
+		if (!(e->pid && e->pid == look->pid) && !(look->cgroup_len > 1 && state_covers(e->paths, look->cgroup)))
+			continue;
+		ret = resolve(look, trust, base, e->id, crun);
+		if (!ret)
+			break;
 	}
-	cb_buf_free(&b);
-	cb_strv_free(ids);
+	if (keep)
+		*keep = s;
+	else
+		cb_states_free(s);
 	return ret;
 }
 
 /* "runc --root DIR run NAME" stays as the parent of a container in the foreground */
 static int by_parent(struct cb_look *look, bool crun)
 {
-	uint32_t parent = cb_host_outside(look->host, look->pid);
+	uint32_t parent = cb_look_outside(look);
 	struct cb_buf b = { 0 };
 	const char *root, *slash;
 	int ret = -ENOENT;
@@ -270,7 +357,7 @@ static int by_parent(struct cb_look *look, bool crun)
 		slash = strrchr(b.s, '/');
 		root = cb_cmdline_option(&b, "--root");
 		if (root && root[0] == '/' && !strcmp(slash ? slash + 1 : b.s, crun ? "crun" : "runc"))
-			ret = scan(look, CB_USER, root, crun);
+			ret = scan(look, CB_USER, root, crun, NULL);
 	}
 	cb_buf_free(&b);
 	return ret;
@@ -311,14 +398,14 @@ static int crun_resolve(struct cb_look *look, const struct cb_engine_hint *hint)
 
 static int runc_by_pid(struct cb_look *look)
 {
-	if (!scan(look, CB_ADMIN, "/run/runc", false))
+	if (!scan(look, CB_ADMIN, "/run/runc", false, &look->host->runc))
 		return 0;
 	return by_parent(look, false);
 }
 
 static int crun_by_pid(struct cb_look *look)
 {
-	if (!scan(look, CB_ADMIN, "/run/crun", true))
+	if (!scan(look, CB_ADMIN, "/run/crun", true, &look->host->crun))
 		return 0;
 	return by_parent(look, true);
 }

@@ -47,7 +47,7 @@ struct conmon {
 
 static bool read_conmon(struct cb_look *look, struct conmon *ret)
 {
-	uint32_t parent = look->pid ? cb_host_outside(look->host, look->pid) : 0;
+	uint32_t parent = cb_look_outside(look);
 	char rel[32];
 	struct stat st;
 	const char *slash, *exit;

@@ -156,6 +156,15 @@ void cb_host_forget(struct cb_host *h)
 	cb_libpod_forget(h);
 }
 
+void cb_host_close(struct cb_host *h)
+{
+	cb_host_forget(h);
+	cb_states_free(h->runc);
+	cb_states_free(h->crun);
+	if (h->fd >= 0)
+		close(h->fd);
+}
+
 int cb_host_proc(const struct cb_host *h, uint32_t pid, const char *name, struct cb_buf *out)
 {
 	char rel[64];

@@ -12,7 +12,6 @@
 #include "run.h"
 
 #define PROGRAMS 32768
-#define LATE_NS 5000000000ULL /* that long after its start a container's name is still looked for */
 
 struct program {
 	uint64_t id;
@@ -130,27 +129,8 @@ struct cb_cont *cb_who_life(struct cb_who *w, const struct cb_life *l, size_t le
 	return c;
 }
 
-struct young {
-	struct cb_who *who;
-	uint64_t born; /* boot ns */
-};
-
-/* The engine's files may come after the first exec, if only just; who is older has none. */
-static int look_again(struct cb_cont *c, void *arg)
-{
-	const struct young *y = arg;
-
-	if (!c->gone && c->since > y->born && !strcmp(c->runtime, "unknown"))
-		cb_conts_add(y->who->conts, c->key, c->pid, c->cgroup, c->since);
-	return 0;
-}
-
 void cb_who_refresh(struct cb_who *w)
 {
-	struct young y = { w, cb_now_boot() };
-
-	y.born = y.born > LATE_NS ? y.born - LATE_NS : 0;
-	cb_conts_each(w->conts, look_again, &y);
 	cb_conts_refresh(w->conts);
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <time.h>
 #include "boltfile.h"
 #include "container.h"
 #include "tree.h"
@@ -800,6 +801,79 @@ static void bounded(void **state)
 	assert_int_equal(n, 10 + 16384);
 }
 
+/* Of those alive that nobody knows the last 4096 stay, and whoever has a name. */
+static void strangers(void **state)
+{
+	int n = 10;
+
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	cb_conts_add(conts, 1000000, 0, "/web", 1);
+	for (uint64_t k = 1; k <= 4103; k++)
+		cb_conts_add(conts, k, 0, "/x", 1);
+	for (uint64_t k = 1; k <= 7; k++)
+		assert_true(cb_conts_get(conts, k)->gone);
+	assert_false(cb_conts_get(conts, 8)->gone);
+	assert_false(cb_conts_get(conts, 4103)->gone);
+	assert_false(cb_conts_get(conts, 1000000)->gone);
+	/* they are forgotten like all who went */
+	for (uint64_t k = 4104; k <= 4104 + 17011; k++)
+		cb_conts_add(conts, k, 0, "/x", 1);
+	assert_int_equal(cb_conts_each(conts, count, &n), 0);
+	assert_int_equal(n, 10 + 1 + 4096 + 16384);
+	assert_null(cb_conts_get(conts, 8));
+	is(cb_conts_get(conts, 1000000), "runc", "web", "web", "img:1");
+}
+
+static uint64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+/*
+ * Containers with many mounts are made as fast as somebody can on a host with many of runc: to look for each by its
+ * process, and again for ten seconds, would take minutes. Whoever comes by a path of an engine has his name at once all the same, and who
+ * can only be found by his process, soon.
+ */
+static void flood(void **state)
+{
+	struct cb_cont *c;
+	uint64_t start, first = last_key + 1;
+	char path[64], *mounts = calloc(5003, 64);
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < 997; i++) {
+		snprintf(path, sizeof(path), "run/runc/c%d/state.json", i);
+		runc_state(path, 100000 + i, "/a/rather/long/path/that/is/no/name", "/b");
+	}
+	for (i = 0; i < 5003; i++)
+		len += sprintf(mounts + len, "%d 20 0:99 / /some/where/%d rw - overlay overlay rw\n", i, i);
+	tree_bytes("proc/99/mountinfo", mounts, len);
+	free(mounts);
+	tree_proc(99, 1, "99\t1", "/x");
+	runc_state("run/runc/web/state.json", 41, "/web", "/b");
+	start = cpu_ms();
+	for (i = 0; i < 2003; i++)
+		add(99, "/x");
+	for (i = 0; i < 31; i++)
+		cb_conts_refresh(conts);
+	assert_in_range(cpu_ms() - start, 0, 1500);
+	is(add(98, "/web"), "runc", "web", "web", "img:1");
+	runc_state("run/runc/late/state.json", 43, "/chosen", "/b");
+	c = add(43, "/elsewhere");
+	/* those that ended are not looked for any more */
+	for (uint64_t k = first; k < last_key - 1; k++)
+		cb_conts_gone(conts, k, 1);
+	for (start = time(NULL); !strcmp(c->runtime, "unknown") && time(NULL) < (time_t)start + 30;) {
+		usleep(10000);
+		cb_conts_refresh(conts);
+	}
+	is(c, "runc", "late", "late", "img:1");
+}
+
 static void no_root(void **state)
 {
 	struct cb_conts *c = cb_conts_new("/does/not/exist");
@@ -819,7 +893,7 @@ int main(void)
 		T(podman_links), T(podman_mounts), T(podman_labels), T(podman_bad_database),
 		T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd), T(containerd_meta), T(shim),
 		T(lxc), T(lxc_monitor), T(nspawn), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
-		T(from_proc), T(late), T(kept), T(bounded), T(no_root),
+		T(from_proc), T(late), T(kept), T(bounded), T(strangers), T(flood), T(no_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
