@@ -76,7 +76,7 @@ engines_down() {
 	case " $ENGINES " in *" podman "*) podman_do system prune -f >/dev/null 2>&1 || left=1 ;; esac
 	docker_down || left=1
 	for pid in ${USERS_PID:-} ${VIEW_PID:-}; do
-		kill -KILL "$pid"
+		kill -KILL "$pid" 2>/dev/null || continue
 		wait_for process_ended "$pid" || left=1
 	done
 	[ -z "${VIEW_CGROUP:-}" ] || remove_cgroups "$VIEW_CGROUP"
@@ -88,17 +88,19 @@ engines_down() {
 
 # ---- views ----
 
-# view_script KIND: what happens in the new namespaces, before who keeps them there waits.
+# What happens in the new namespaces, before who keeps them there waits.
 VIEW_SCRIPT='
 set -e
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir "$ENG/run"
-mount --bind /run "$ENG/run"
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+mkdir /var/lib/run
+mount --bind /run /var/lib/run
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 711 "$ENG"
-mount --bind "/proc/self/fd/9" "$ENG"
-mount -t tmpfs -o mode=755 tmpfs /var/lib
+mount --bind "/var/lib$ENG" "$ENG"
+umount /var/lib/run
+rmdir /var/lib/run
 for f in "$ENG"/etc/*; do mount --bind "$f" "/etc/${f##*/}"; done
 echo ready >"$ENG/view"
 exec sleep infinity
@@ -110,11 +112,12 @@ view_ready() {
 
 view_up() {
 	export VIEW_PID VIEW_NS=--mount
-	setsid unshare --mount --propagation private sh -c "$VIEW_SCRIPT" 9<"$ENG" \
+	setsid unshare --mount --propagation private sh -c "$VIEW_SCRIPT" \
 		</dev/null >"$ENG/view.log" 2>&1 3>&- 4>&- &
 	VIEW_PID=$!
 	wait_for view_ready $VIEW_PID
-	[ -s "$ENG/view" ] || fail "no view: $(cat "$ENG/view.log")"
+	[ -s "$ENG/view" ] || { fail "no view: $(cat "$ENG/view.log")"; return 1; }
+	view_set
 }
 
 # A cgroup of v2 and all below it
@@ -140,7 +143,7 @@ podman_config() {
 
 podman_do() {
 	local where=()
-	[ -n "${VIEW_PID:-}" ] || where=(--root "$BATS_FILE_TMPDIR/eng/podman" --runroot "$ENG/podman/run" --tmpdir "$ENG/podman/tmp")
+	[ ${#VIEW[@]} != 0 ] || where=(--root "$BATS_FILE_TMPDIR/eng/podman" --runroot "$ENG/podman/run" --tmpdir "$ENG/podman/tmp")
 	in_view env -u DOCKER_CONFIG CONTAINERS_CONF="$ENG/containers.conf" podman "${where[@]}" "$@"
 }
 
@@ -159,7 +162,7 @@ engine_user() {
 }
 
 rootless_up() {
-	if [ -z "${VIEW_PID:-}" ]; then
+	if [ ${#VIEW[@]} = 0 ]; then
 		export USERS_PID
 		setsid unshare --mount --propagation slave sh -c 'for f in "$ENG"/etc/*; do mount --bind "$f" "/etc/${f##*/}" || exit; done
 			echo ready >"$ENG/view"; exec sleep infinity' </dev/null >"$ENG/view.log" 2>&1 3>&- 4>&- &
@@ -237,7 +240,7 @@ start_docker() {
 start_ctr() {
 	local name=$1
 	shift
-	in_view ctr -n "$TAG" run -d --null-io --mount type=bind,src=/proc,dst=/hostproc,options=rbind:ro \
+	in_view ctr -n "$TAG" run -d --null-io --cpu-shares 0 --mount type=bind,src=/proc,dst=/hostproc,options=rbind:ro \
 		"$(engine_image ctr)" "$name" "$@"
 }
 
@@ -281,7 +284,7 @@ start_lxc() {
 }
 
 lxc_path() {
-	[ -n "${VIEW_PID:-}" ] && echo /var/lib/lxc || echo "$CTR_DIR"
+	[ ${#VIEW[@]} != 0 ] && echo /var/lib/lxc || echo "$CTR_DIR"
 }
 
 # Leaves cgroups where it was started: in one of its own.
@@ -318,6 +321,7 @@ engine_teardown() {
 		ctr) in_view ctr -n "$TAG" task rm -f "$name" && in_view ctr -n "$TAG" container rm "$name" ;;
 		podman) podman_do rm -f -t 0 "$name" ;;
 		rootless) rootless_do rm -f -t 0 "$name" ;;
+		crun) in_view crun delete --force "$name" ;;
 		lxc) in_view lxc-stop -P "$(lxc_path)" -n "$name" -k ;;
 		nspawn) remove_nspawn "$name" ;;
 		esac </dev/null >"$BATS_TEST_TMPDIR/log" 2>&1 || { cat "$BATS_TEST_TMPDIR/log" >&2; left=1; }

@@ -178,6 +178,8 @@ ctr_bundle() {
 	done
 	ctr_rootfs "$name" || return 1
 	(cd "$dir" && rm -f config.json && "${OCI:-runc}" spec) || return 1
+	# what limits devices takes a privilege that not every host gives
+	[ "${OCI:-runc}" != crun ] || edit+='|del(.linux.resources)'
 	jq "${args[@]}" ".process.terminal=false|.root.readonly=false|.process.args=\$ARGS.positional|$edit" \
 		"$dir/config.json" --args -- "$@" >"$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
 }
