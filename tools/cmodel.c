@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include "batch.h"
+#include "diff.h"
 #include "reader.h"
 #include "summary.h"
 
@@ -11,17 +14,21 @@ struct verb_args {
 	const char *model;
 	struct cb_allow allow;
 	const char *reason;
-	const char *alarm, *alarms; /* number, and the file it is in */
+	const char *alarm; /* number */
+	const char *source;
+	char **file; /* behind the model */
+	int nfile;
 };
 
 /* One row a verb; a verb has its own options, checked before it runs. */
 struct verb {
 	const char *name, *help;
 	const char *options; /* keys of those it takes */
+	int min, max;	     /* files behind the model */
 	int (*run)(struct verb_args *a, struct cb_err *e);
 };
 
-enum { KEY_REASON = 0x100, KEY_EXPIRES, KEY_ALARM, KEY_DUMP };
+enum { KEY_REASON = 0x100, KEY_EXPIRES, KEY_ALARM, KEY_SOURCE, KEY_DUMP };
 
 static int show(struct verb_args *a, struct cb_err *e)
 {
@@ -36,10 +43,12 @@ static int show(struct verb_args *a, struct cb_err *e)
 	for (i = 0; i < m->nallow; i++)
 		cb_buf_printf(&b, "allowed: %s %s %s %s\n", m->allow[i].subject, m->allow[i].program, m->allow[i].field,
 			      m->allow[i].value);
-	fputs(b.s, stdout);
+	err = cb_model_sources(a->model, &b, e);
+	if (!err)
+		fputs(b.s, stdout);
 	cb_buf_free(&b);
 	cb_model_free(m);
-	return 0;
+	return err;
 }
 
 /* A text of the alarm, to stay. */
@@ -55,9 +64,10 @@ static int read_alarm(struct verb_args *a, struct cb_err *e)
 {
 	struct cb_names *names = cb_names_new();
 	struct cb_reader *r = NULL;
+	const char *alarms = a->nfile ? a->file[0] : "-";
 	struct cb_row row;
 	bool found = false;
-	int err = cb_reader_open(&r, names, a->alarms, e);
+	int err = cb_reader_open(&r, names, alarms, e);
 
 	while (!err && !found && (err = cb_reader_next(r, &row, e)) == 1) {
 		err = 0;
@@ -71,7 +81,7 @@ static int read_alarm(struct verb_args *a, struct cb_err *e)
 		found = true;
 	}
 	if (!err && !found)
-		err = cb_fail(e, -ENOENT, "%s: expected an alarm %s, got none", a->alarms, a->alarm);
+		err = cb_fail(e, -ENOENT, "%s: expected an alarm %s, got none", alarms, a->alarm);
 	cb_reader_free(r);
 	cb_names_free(names);
 	return err;
@@ -134,26 +144,86 @@ static int check(struct verb_args *a, struct cb_err *e)
 	return err;
 }
 
+static int diff(struct verb_args *a, struct cb_err *e)
+{
+	struct cb_model *one = NULL, *two = NULL;
+	struct cb_buf b = { 0 };
+	int err = cb_model_load(&one, a->model, false, e);
+
+	if (!err)
+		err = cb_model_load(&two, a->file[0], false, e);
+	if (!err && cb_model_diff(&b, one, two))
+		fputs(b.s, stdout);
+	cb_buf_free(&b);
+	cb_model_free(one);
+	cb_model_free(two);
+	return err;
+}
+
+/* What was done beside what was asked for is told when it is done. */
+static int said(struct cb_buf *b, int err)
+{
+	if (!err && b->len)
+		fputs(b->s, stdout);
+	cb_buf_free(b);
+	return err;
+}
+
+static int merge(struct verb_args *a, struct cb_err *e)
+{
+	struct cb_buf b = { 0 };
+
+	return said(&b, cb_model_merge(a->model, a->file, a->nfile, &b, e));
+}
+
+static bool is_hash(const char *s)
+{
+	return strlen(s) == 32 && strspn(s, "0123456789abcdef") == 32;
+}
+
+static int forget(struct verb_args *a, struct cb_err *e)
+{
+	struct cb_buf b = { 0 };
+	struct stat st;
+	char hash[33];
+	int err = 0;
+
+	if (!a->source)
+		return said(&b, cb_model_forget_subject(a->model, a->allow.subject, &b, e));
+	snprintf(hash, sizeof(hash), "%s", is_hash(a->source) ? a->source : "");
+	if (!*hash && stat(a->source, &st) == 0 && S_ISREG(st.st_mode))
+		err = cb_source_hash(a->source, hash, e);
+	return err ? err : said(&b, cb_model_forget_source(a->model, a->source, *hash ? hash : NULL, &b, e));
+}
+
 static const struct verb verbs[] = {
-	{ "check", "is the file whole; what is not ready, and why", "", check },
-	{ "show", "what was learned, and what it can promise", "", show },
-	{ "allow", "makes an alarm normal: cdetect prints the command with each", "spfvrea", allow },
+	{ "check", "is the file whole; what is not ready, and why", "", 0, 0, check },
+	{ "show", "what was learned, and what it can promise", "", 0, 0, show },
+	{ "allow", "makes an alarm normal: cdetect prints the command with each", "spfvrea", 0, 1, allow },
+	{ "diff", "what the one knows and the other does not", "", 1, 1, diff },
+	{ "merge", "a new model of what others learned", "", 2, 4096, merge },
+	{ "forget", "unlearns a source or a subject", "so", 0, 0, forget },
 };
 
 #define EXAMPLES \
 	"cmodel show web.db\n" \
 	"cmodel check web.db\n" \
 	"cmodel allow web.db --alarm=3 alarms.jsonl\n" \
-	"cmodel allow web.db -f process.executable.path -v /bin/backup --reason job\n"
+	"cmodel allow web.db -f process.executable.path -v /bin/backup --reason job\n" \
+	"cmodel diff web.db new.db\n" \
+	"cmodel merge all.db web.db new.db\n" \
+	"cmodel forget new.db --subject='we?'\n" \
+	"cmodel forget new.db --source=rec/exec.jsonl\n"
 
 static const struct argp_option options[] = {
-	{ "subject", 's', "KEY", 0, "allow: whose baseline (alarm.subject); else all", 0 },
+	{ "subject", 's', "KEY", 0, "allow: whose baseline (alarm.subject), else all; forget: key or name of an image or a container, a pattern as in the shell", 0 },
 	{ "program", 'p', "PATH", 0, "allow: of this program only (alarm.program)", 0 },
 	{ "field", 'f', "FIELD", 0, "allow: the column (alarm.field)", 0 },
 	{ "value", 'v', "TEXT", 0, "allow: the value (alarm.value); else all", 0 },
 	{ "reason", KEY_REASON, "TEXT", 0, "allow: why, kept in the model", 0 },
 	{ "expires", KEY_EXPIRES, "DATE", 0, "allow: until the begin of this day, as 2027-01-31", 0 },
 	{ "alarm", KEY_ALARM, "N", 0, "allow: what alarm N (alarm.id) of ALARMS was about; - (default) is stdin", 0 },
+	{ "source", KEY_SOURCE, "FILE|HASH", 0, "forget: what was learned from it, and in the same run of ctrain (cmodel show)", 0 },
 	{ "dump", KEY_DUMP, "man", OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
@@ -187,36 +257,39 @@ static void positional(struct command *c, char *arg, struct argp_state *state)
 
 	if (state->arg_num == 1)
 		c->a.model = arg;
-	if (state->arg_num == 2)
-		c->a.alarms = arg;
-	if (state->arg_num > 2)
-		argp_error(state, "one argument too many: \"%s\"", arg);
+	if (state->arg_num > 1) {
+		c->a.file = cb_xrealloc(c->a.file, (c->a.nfile + 1) * sizeof(*c->a.file));
+		c->a.file[c->a.nfile++] = arg;
+	}
 	if (state->arg_num)
 		return;
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verbs[i].name, arg))
 			c->verb = &verbs[i];
 	if (!c->verb)
-		argp_error(state, "expected show, check or allow, got \"%s\"", arg);
+		argp_error(state, "expected show, check, allow, diff, merge or forget, got \"%s\"", arg);
 }
 
 static void finish(struct command *c, struct argp_state *state)
 {
+	struct verb_args *a = &c->a;
 	int i;
 
-	if (!c->verb || !c->a.model)
+	if (!c->verb || !a->model)
 		argp_error(state, "expected a verb and a model");
 	for (i = 0; i < c->nused; i++)
 		if (!strchr(c->verb->options, c->used[i]))
 			argp_error(state, "%s takes no such option", c->verb->name);
-	if (c->a.alarms && !c->a.alarm)
-		argp_error(state, "one argument too many: \"%s\"", c->a.alarms);
-	if (c->a.alarm && strpbrk(c->used, "spfv"))
+	if (a->nfile > c->verb->max || (a->nfile && c->verb->run == allow && !a->alarm))
+		argp_error(state, "one argument too many: \"%s\"", a->file[a->nfile - 1]);
+	if (a->nfile < c->verb->min)
+		argp_error(state, "%s: expected %s", c->verb->name, c->verb->min > 1 ? "two models or more to merge" : "two models");
+	if (a->alarm && strpbrk(c->used, "spfv"))
 		argp_error(state, "--alarm says all that -s, -p, -f and -v do");
-	if (!c->a.alarms)
-		c->a.alarms = "-";
-	if (strchr(c->verb->options, 'f') && !*c->a.allow.field && !c->a.alarm)
+	if (c->verb->run == allow && !*a->allow.field && !a->alarm)
 		argp_error(state, "expected --field=FIELD or --alarm=N");
+	if (c->verb->run == forget && !a->source == !*a->allow.subject)
+		argp_error(state, "expected --source=FILE or --subject=PATTERN");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -231,6 +304,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_REASON: c->a.reason = arg; use(c, 'r'); break;
 	case KEY_EXPIRES: c->a.allow.expires = parse_day(state, arg); use(c, 'e'); break;
 	case KEY_ALARM: c->a.alarm = arg; use(c, 'a'); break;
+	case KEY_SOURCE: c->a.source = arg; use(c, 'o'); break;
 	case KEY_DUMP:
 		cb_man_program(options, NULL, EXAMPLES, stdout);
 		exit(0);
@@ -243,11 +317,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "VERB MODEL [ALARMS]", "Looks after a model that ctrain made.\v"
+	static const struct argp argp = { options, parse, "VERB MODEL [FILE...]", "Looks after a model that ctrain made.\v"
 		"Verbs:\n"
 		"  show    what was learned, and what it can promise\n"
 		"  check   is the file whole; what is not ready, and why\n"
-		"  allow   makes an alarm normal: cdetect prints the command with each alarm\n\n"
+		"  allow   makes an alarm normal: cdetect prints the command with each alarm\n"
+		"  diff    what the second of two models knows more (+), less (-) or otherwise (~)\n"
+		"  merge   MODEL is made of the FILEs: what they learned adds up\n"
+		"  forget  unlearns a source (with what was learned in the same run) or a subject\n\n"
 		"Examples:\n" EXAMPLES, NULL, NULL, NULL };
 	struct command c = { .a = { .allow = { "", "", "", "", 0, true }, .reason = "" } };
 	struct cb_err e = { 0 };
@@ -257,6 +334,7 @@ int main(int argc, char **argv)
 	argp_err_exit_status = CB_EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
 	err = c.verb->run(&c.a, &e);
+	free(c.a.file);
 	if (!err && fflush(stdout))
 		err = cb_fail(&e, -errno, "%s", strerror(errno));
 	if (err)

@@ -248,8 +248,6 @@ static int save(struct train *t, bool done, struct cb_err *e)
 			return 0;
 	err = cb_model_save(t->model, t->path, t->exists ? t->path : NULL, t->source, t->nsource, e);
 	t->exists = t->exists || !err;
-	for (i = 0; i < t->nsource && !err; i++)
-		t->source[i].rows = t->source[i].lost = t->source[i].first = 0;
 	return err;
 }
 

@@ -191,6 +191,8 @@ static void count_symbols(struct absorb *a, const struct run *r, const uint64_t 
 	const struct cb_bprocess *p = &a->b->process[r->process];
 	struct cb_set *set = cb_subject_set(a->s, seg->field);
 	struct cb_buf key = { 0 };
+	/* ordinals are of one program, the second level is of all of them */
+	uint32_t owner = p->ordinal * CB_PROGRAMS_MAX + cb_strmap_find(&a->s->prog, a->p->path, strlen(a->p->path));
 	bool start = p->started && !r->block;
 	unsigned x;
 
@@ -206,8 +208,8 @@ static void count_symbols(struct absorb *a, const struct run *r, const uint64_t 
 		cb_buf_putc(&key, '\t');
 		at = key.len;
 		cb_buf_puts(&key, name);
-		cb_items_see(&set->level[0], key.s, key.len, 1, p->ordinal, r->block * 2, start, seg->time);
-		cb_items_see(&set->level[1], key.s + at, key.len - at, 1, p->ordinal, r->block * 2, start, seg->time);
+		cb_items_see(&set->level[0], key.s, key.len, 1, owner, r->block * 2, start, seg->time);
+		cb_items_see(&set->level[1], key.s + at, key.len - at, 1, owner, r->block * 2, start, seg->time);
 	}
 	cb_buf_free(&key);
 }
@@ -236,6 +238,7 @@ static void count_run(struct absorb *a, const struct run *r)
 		}
 	}
 	a->p->calls += a->nsym - a->before;
+	a->p->calls_add += a->nsym - a->before;
 	count_symbols(a, r, seen);
 }
 
@@ -259,7 +262,7 @@ static void keep_best(struct absorb *a, const struct run *r, struct best *best, 
 	t.before = from < a->m->order ? from : a->m->order;
 	t.len = len + t.before;
 	memcpy(t.sym, a->sym + from - t.before, t.len * sizeof(t.sym[0]));
-	cb_heldout_put(&a->p->held[scale], &t, cb_scale[scale]);
+	cb_heldout_put(&a->p->held_add[scale], &t, cb_scale[scale]);
 	*best = (struct best){ 0 };
 }
 
@@ -295,24 +298,50 @@ static void score_run(struct absorb *a, const struct cb_chain *chain, const stru
 		keep_best(a, r, &best[k], k);
 }
 
-static void score_again(struct cb_program *p, const struct cb_chain *chain, unsigned fold)
+static void score_again(struct cb_heldout *held, const struct cb_chain *chain, unsigned fold)
 {
 	struct cb_history h;
 	struct cb_top *t;
 	size_t i, n;
 	unsigned cost;
+
+	for (i = 0; i < held->ntop; i++) {
+		t = &held->top[i];
+		if (t->fold != fold)
+			continue;
+		h = (struct cb_history){ .matched = CB_ORDER + 1 };
+		t->sum = 0;
+		for (n = 0; n < t->len; n++) {
+			cost = cb_chain_next(chain, &h, t->sym[n]);
+			t->sum += n < t->before ? 0 : cb_window_cost(cost);
+		}
+	}
+}
+
+static void score_program_again(struct cb_program *p, const struct cb_chain *chain, unsigned fold)
+{
 	int k;
 
 	for (k = 0; k < CB_SCALES; k++) {
-		for (i = 0; i < p->held[k].ntop; i++) {
-			t = &p->held[k].top[i];
-			if (t->fold != fold)
-				continue;
-			h = (struct cb_history){ .matched = CB_ORDER + 1 };
-			t->sum = 0;
-			for (n = 0; n < t->len; n++) {
-				cost = cb_chain_next(chain, &h, t->sym[n]);
-				t->sum += n < t->before ? 0 : cb_window_cost(cost);
+		score_again(&p->held[k], chain, fold);
+		score_again(&p->held_add[k], chain, fold);
+	}
+}
+
+void cb_model_rescore(struct cb_model *m)
+{
+	struct cb_chain *chain;
+	struct cb_program *p;
+	size_t i, k;
+	unsigned f;
+
+	for (i = 0; i < m->subj.n; i++) {
+		for (k = 0; k < m->subject[i]->prog.n; k++) {
+			p = m->subject[i]->program[k];
+			for (f = 0; f < CB_FOLDS; f++) {
+				chain = cb_chain_new(&p->counts, m->order, f);
+				score_program_again(p, chain, f);
+				cb_chain_free(chain);
 			}
 		}
 	}
@@ -331,7 +360,7 @@ static void absorb_program(struct absorb *a, size_t from, size_t to, uint64_t le
 		count_run(a, &a->run[i]);
 	for (f = 0; f < CB_FOLDS; f++) {
 		chain = cb_chain_new(&a->p->counts, a->m->order, f);
-		score_again(a->p, chain, f);
+		score_program_again(a->p, chain, f);
 		for (i = 0; i < a->nrun; i++)
 			if (a->run[i].fold == f)
 				score_run(a, chain, &a->run[i]);
@@ -350,8 +379,10 @@ static void number_units(struct cb_batch *b, uint64_t length)
 		p = &b->process[i];
 		g = b->program[p->program].program;
 		p->ordinal = g->instances++;
+		g->instances_add++;
 		p->base = g->units;
 		g->units += 1 + unit_block(p, p->last, length);
+		g->units_add += 1 + unit_block(p, p->last, length);
 	}
 }
 

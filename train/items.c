@@ -195,6 +195,7 @@ void cb_items_see(struct cb_items *t, const char *s, size_t len, uint64_t n, uin
 
 	if (t->map.n >= CB_ITEMS_MAX && cb_strmap_find(&t->map, s, len) < 0) {
 		t->dropped += n;
+		t->dropped_add += n;
 		return;
 	}
 	id = cb_strmap_add(&t->map, s, len, &made);
@@ -216,6 +217,10 @@ void cb_items_see(struct cb_items *t, const char *s, size_t len, uint64_t n, uin
 		i->units++;
 		i->units_add++;
 	}
+	if (i->fresh || time < i->first_add)
+		i->first_add = time;
+	if (i->fresh || time > i->last_add)
+		i->last_add = time;
 	i->fresh = false;
 	i->n += n;
 	i->n_add += n;

@@ -36,12 +36,13 @@ struct cb_item {
 	bool start, start_add; /* its first unit was the start of its owner */
 	bool fresh;	       /* not yet seen in this run: whatever unit comes is a new one */
 	uint64_t first, last;  /* UTC ns */
+	uint64_t first_add, last_add;
 };
 struct cb_items {
 	struct cb_strmap map;
 	struct cb_item *item; /* by number in map */
 	size_t cap;
-	uint64_t dropped;
+	uint64_t dropped, dropped_add; /* the second: in this run */
 	/* by cb_items_novel(): */
 	uint32_t novel;
 };

@@ -94,11 +94,17 @@ static void clock_on(struct cb_learn *l, uint64_t time)
 	l->clock = l->stats.last = time;
 }
 
+static void add_days(struct cb_subject *s, double days)
+{
+	s->days += days;
+	s->days_add += days;
+}
+
 /* Its days are counted here or at the end of the input. */
 static void cont_end(struct cb_learn *l, struct cont *c)
 {
 	if (!c->ended && c->subject)
-		c->subject->days += (l->watched - c->since) / 86400e9;
+		add_days(c->subject, (l->watched - c->since) / 86400e9);
 	c->ended = true;
 }
 
@@ -116,8 +122,10 @@ static struct cont *cont_of(struct cb_learn *l, const struct cb_row *row, const 
 	c = &l->cont[i];
 	if (made) {
 		*c = (struct cont){ cb_model_subject(l->model, who->subject, who->subject_name), l->watched, false, l->watched >= CB_APPEARS_NS };
-		if (c->subject)
+		if (c->subject) {
 			c->subject->containers++;
+			c->subject->containers_add++;
+		}
 	}
 	return c;
 }
@@ -157,15 +165,13 @@ static void track_flush(struct track *t)
 {
 	int k;
 
+	if (t->any && t->rate && t->start)
+		cb_rate_put_start(t->rate, t->most);
 	for (k = 0; t->any && t->rate && k < CB_SPANS; k++) {
-		if (t->start && t->most[k] > t->rate->start[k])
-			t->rate->start[k] = t->most[k];
 		if (!t->start && t->most[k] >= 0)
-			cb_maxima_put(&t->rate->span[k], t->most[k]);
+			cb_rate_put(t->rate, k, t->most[k]);
 		t->most[k] = -1;
 	}
-	if (t->any && t->rate && t->start)
-		t->rate->starts++;
 	t->any = false;
 }
 
@@ -278,6 +284,7 @@ static void learn_sequence(struct cb_learn *l, const struct cb_row *row, const s
 	s = stream_of(l, row, who, c);
 	if (!s->subject) {
 		c->subject->dropped++;
+		c->subject->dropped_add++;
 		return;
 	}
 	/* without a number only the loss counter tells of a gap */
@@ -356,10 +363,15 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 
 static void note_field(struct cb_subject *s, const struct cb_view_field *f, bool entered)
 {
-	if (f->kind == CB_FIELD_ARGS || (!entered && cb_field_has_values(f->kind) && f->kind != CB_FIELD_EXE))
-		cb_subject_set(s, f->field);
-	if (!entered && cb_field_has_rates(f->kind))
-		cb_set_rate(cb_subject_set(s, f->field), "");
+	bool rates = cb_field_has_rates(f->kind);
+	struct cb_set *set;
+
+	if (f->kind != CB_FIELD_ARGS && (entered || (!rates && (!cb_field_has_values(f->kind) || f->kind == CB_FIELD_EXE))))
+		return;
+	set = cb_subject_set(s, f->field);
+	set->watched = true;
+	if (rates)
+		cb_set_rate(set, "");
 }
 
 /*
@@ -382,7 +394,7 @@ static void note_watched(struct cb_learn *l, struct cb_subject *s, bool entered)
 static void count_days(struct cb_learn *l)
 {
 	struct cb_subject *entered;
-	double days = 0;
+	double days = 0, add = 0;
 	size_t i;
 
 	for (i = 0; i < l->conts.n; i++) {
@@ -392,15 +404,18 @@ static void count_days(struct cb_learn *l)
 			note_watched(l, c->subject, false);
 		if (c->ended || !c->subject)
 			continue;
-		c->subject->days += (l->watched - c->since) / 86400e9;
+		add_days(c->subject, (l->watched - c->since) / 86400e9);
 		c->since = l->watched;
 	}
 	entered = cb_model_subject(l->model, CB_ENTERED, CB_ENTERED);
 	if (!entered)
 		return;
-	for (i = 0; i < l->model->subj.n; i++)
+	for (i = 0; i < l->model->subj.n; i++) {
 		days += l->model->subject[i] == entered ? 0 : l->model->subject[i]->days;
+		add += l->model->subject[i] == entered ? 0 : l->model->subject[i]->days_add;
+	}
 	entered->days = days;
+	entered->days_add = add;
 	note_watched(l, entered, true);
 }
 

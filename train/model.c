@@ -25,8 +25,10 @@ static void program_free(struct cb_program *p)
 	size_t i;
 
 	cb_counts_free(&p->counts);
-	for (i = 0; i < CB_SCALES; i++)
+	for (i = 0; i < CB_SCALES; i++) {
 		free(p->held[i].top);
+		free(p->held_add[i].top);
+	}
 	cb_chain_free(p->chain);
 	free(p);
 }

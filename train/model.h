@@ -14,7 +14,7 @@
 #include "rate.h"
 
 #define CB_MODEL_ID 0x63624d31 /* application_id: "cbM1" */
-#define CB_MODEL_VERSION 2 /* 2: rates; files by what is done to them */
+#define CB_MODEL_VERSION 3 /* 2: rates; files by what is done to them; 3: all by batch */
 #define CB_BLOCK_NS 10000000000ULL /* blocks whose maxima are kept: 10 s */
 #define CB_ENTERED "(entered)"
 #define CB_HOST "(host)"
@@ -30,7 +30,8 @@ struct cb_top {
 	uint32_t sum; /* of the window's costs */
 	uint8_t fold; /* left out of the costs */
 	uint8_t before; /* symbols of context in front of the window */
-	uint16_t len;
+	uint16_t len, rank; /* rank: in its batch */
+	uint32_t batch;	    /* 0: of this run or of a model of version 2 */
 	uint16_t sym[CB_ORDER + CB_WINDOW];
 };
 /* Block maxima of one scale, each scored by the model of the other folds. */
@@ -42,15 +43,17 @@ struct cb_heldout {
 };
 void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned window);
 void cb_heldout_sort(struct cb_heldout *h);
+void cb_heldout_add(struct cb_heldout *h, const struct cb_heldout *other, unsigned window);
 
 struct cb_program {
 	const char *path; /* the subject's map owns it */
+	int64_t id;	  /* in the file, 0: none yet */
 	struct cb_counts counts;
-	uint64_t calls;
-	uint32_t units, instances;
+	uint64_t calls, calls_add;
+	uint32_t units, instances, units_add, instances_add;
 	double mass;
 	enum cb_state state;
-	struct cb_heldout held[CB_SCALES];
+	struct cb_heldout held[CB_SCALES], held_add[CB_SCALES]; /* of earlier batches; of this run */
 	struct cb_threshold window[CB_SCALES], calls_set;
 	uint64_t seen[CB_SYMBOLS / 64]; /* symbols it was seen to use */
 	struct cb_chain *chain;		/* when loaded to judge */
@@ -63,10 +66,12 @@ struct cb_set {
 	struct cb_strmap rates; /* of RATE and LEVEL: programs, "" for all together */
 	struct cb_rate **rate;
 	size_t rate_cap;
+	bool watched; /* in this run */
 };
 
 struct cb_subject {
 	const char *key; /* the model's map owns it */
+	int64_t id; /* in the file, 0: none yet */
 	char *name;
 	struct cb_strmap prog;
 	struct cb_program **program;
@@ -76,6 +81,9 @@ struct cb_subject {
 	size_t nset;
 	uint32_t containers;
 	double days; /* container-days watched */
+	uint64_t dropped_add; /* of all these: in this run */
+	uint32_t containers_add;
+	double days_add;
 };
 
 enum cb_field_kind {
@@ -114,6 +122,7 @@ struct cb_model {
 	unsigned order;
 	char *by;
 	double budget; /* alarms a container-day asked for */
+	int64_t batch; /* of this run, 0: nothing saved yet */
 	struct cb_strmap sym; /* number 0 is symbol 1 */
 	struct cb_strmap subj;
 	struct cb_subject **subject;
@@ -148,6 +157,9 @@ bool cb_model_rate_allowed(const struct cb_model *m, const char *subject, const 
 /* As if cmodel allow had been asked for it; copies, saved with the model. */
 void cb_model_allow(struct cb_model *m, const char *subject, const char *program, const char *field, const char *value);
 
+/* absorb.c: the held-out windows by the counts there are now; to be done when others came or went. */
+void cb_model_rescore(struct cb_model *m);
+
 /* threshold.c: derives masses, states, levels and thresholds from counts and held-out maxima. */
 void cb_model_thresholds(struct cb_model *m);
 
@@ -161,7 +173,8 @@ struct cb_source {
 int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb_err *e);
 /*
  * Writes what was added since it was loaded, on top of the file it was loaded from (base NULL: a new one), aside
- * and renamed, so that path is either the old or the new model. One batch of sources, to be forgotten together.
+ * and renamed, so that path is either the old or the new model. All that one cb_model adds is one batch, however
+ * often it is saved; source: all of them so far.
  */
 int cb_model_save(struct cb_model *m, const char *path, const char *base, const struct cb_source *source, size_t n,
 		  struct cb_err *e);

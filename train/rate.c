@@ -67,11 +67,11 @@ static int bin(double v)
 	return b < 0 ? 0 : b >= CB_RATE_BINS ? CB_RATE_BINS - 1 : (int)b;
 }
 
-void cb_maxima_put(struct cb_maxima *m, double v)
+/* A block that is counted already. */
+static void maxima_place(struct cb_maxima *m, double v)
 {
 	uint32_t i = m->ntop;
 
-	m->blocks++;
 	if (m->ntop == CB_RATE_TOP) {
 		i--;
 		if (v <= m->top[i]) {
@@ -85,6 +85,41 @@ void cb_maxima_put(struct cb_maxima *m, double v)
 	for (; i && m->top[i - 1] < v; i--)
 		m->top[i] = m->top[i - 1];
 	m->top[i] = v;
+}
+
+void cb_maxima_put(struct cb_maxima *m, double v)
+{
+	m->blocks++;
+	maxima_place(m, v);
+}
+
+void cb_maxima_add(struct cb_maxima *m, const struct cb_maxima *other)
+{
+	size_t i;
+
+	m->blocks += other->blocks;
+	for (i = 0; i < other->ntop; i++)
+		maxima_place(m, other->top[i]);
+	for (i = 0; i < CB_RATE_BINS; i++)
+		m->hist[i] += other->hist[i];
+}
+
+void cb_rate_put(struct cb_rate *r, int span, double v)
+{
+	cb_maxima_put(&r->span[span], v);
+	cb_maxima_put(&r->span_add[span], v);
+}
+
+void cb_rate_put_start(struct cb_rate *r, const double v[CB_SPANS])
+{
+	int k;
+
+	for (k = 0; k < CB_SPANS; k++) {
+		r->start[k] = fmax(r->start[k], v[k]);
+		r->start_add[k] = fmax(r->start_add[k], v[k]);
+	}
+	r->starts++;
+	r->starts_add++;
 }
 
 static double largest(const struct cb_maxima *m, uint32_t rank)

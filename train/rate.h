@@ -26,6 +26,7 @@ struct cb_maxima {
 	uint32_t hist[CB_RATE_BINS];
 };
 void cb_maxima_put(struct cb_maxima *m, double v);
+void cb_maxima_add(struct cb_maxima *m, const struct cb_maxima *other);
 
 struct cb_threshold {
 	bool scored;
@@ -42,9 +43,14 @@ struct cb_rate {
 	struct cb_maxima span[CB_SPANS];
 	double start[CB_SPANS]; /* largest while a container started */
 	uint32_t starts;	/* blocks of starts */
+	struct cb_maxima span_add[CB_SPANS]; /* of all these: in this run */
+	double start_add[CB_SPANS];
+	uint32_t starts_add;
 	double floor;
 	struct cb_threshold t[CB_SPANS];
 };
+void cb_rate_put(struct cb_rate *r, int span, double v);	/* largest of a block */
+void cb_rate_put_start(struct cb_rate *r, const double v[CB_SPANS]); /* of a block while a container started */
 /* blocks: of time watched; those without a value had none. budget: alarms a container-day for both spans. */
 void cb_rate_threshold(struct cb_rate *r, const char *field, uint32_t blocks, double budget, double days);
 /* From where on a value of a container that starts just now is an alarm; 0: never. */

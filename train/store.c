@@ -1,268 +1,146 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The model's file: one transaction, written aside, renamed. Read once, read-only. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include "db.h"
 #include "field.h"
 #include "model.h"
 
-static const char schema[] =
-#include "train/schema.sql.h"
-	;
-
-struct db {
-	sqlite3 *db;
-	const char *path; /* for messages */
-	struct cb_err *e;
-	int err;	  /* the first error; all later steps do nothing */
-};
-
-static int db_fail(struct db *d)
-{
-	int code = sqlite3_errcode(d->db);
-
-	if (d->err)
-		return d->err;
-	d->err = code == SQLITE_FULL ? -ENOSPC : code == SQLITE_NOTADB ? -EINVAL : -EIO;
-	if (code == SQLITE_NOTADB)
-		return cb_fail(d->e, d->err, "%s: expected a model, got another kind of file", d->path);
-	return cb_fail(d->e, d->err, "%s: %s", d->path, sqlite3_errmsg(d->db));
-}
-
-static int db_open(struct db *d, const char *path, int flags, struct cb_err *e)
-{
-	/* sqlite takes some names for something else than files */
-	char *name = cb_xasprintf("%s%s", *path == '/' ? "" : "./", path);
-	int r = sqlite3_open_v2(name, &d->db, flags, NULL);
-
-	free(name);
-	d->path = path;
-	d->e = e;
-	d->err = 0;
-	return r == SQLITE_OK ? 0 : db_fail(d);
-}
-
-static void db_exec(struct db *d, const char *sql)
-{
-	if (!d->err && sqlite3_exec(d->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		db_fail(d);
-}
-
-static sqlite3_stmt *db_prepare(struct db *d, const char *sql)
-{
-	sqlite3_stmt *s = NULL;
-
-	if (!d->err && sqlite3_prepare_v2(d->db, sql, -1, &s, NULL) != SQLITE_OK)
-		db_fail(d);
-	return s;
-}
-
-/* Next row of a query; false at its end or after an error. */
-static bool db_step(struct db *d, sqlite3_stmt *s)
-{
-	int r;
-
-	if (d->err || !s)
-		return false;
-	r = sqlite3_step(s);
-	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		db_fail(d);
-	return r == SQLITE_ROW;
-}
-
-/* Runs an insertion. format: i int64, d double, s text, b blob with its length. */
-static void db_put(struct db *d, sqlite3_stmt *s, const char *format, ...)
-{
-	const void *blob;
-	va_list ap;
-	int i;
-
-	if (d->err)
-		return;
-	va_start(ap, format);
-	for (i = 1; *format; format++, i++) {
-		if (*format == 'i') {
-			sqlite3_bind_int64(s, i, va_arg(ap, int64_t));
-		} else if (*format == 'd') {
-			sqlite3_bind_double(s, i, va_arg(ap, double));
-		} else if (*format == 's') {
-			sqlite3_bind_text(s, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
-		} else {
-			blob = va_arg(ap, const void *);
-			sqlite3_bind_blob(s, i, blob, va_arg(ap, int64_t), SQLITE_STATIC);
-		}
-	}
-	va_end(ap);
-	db_step(d, s);
-	sqlite3_reset(s);
-}
-
-static int64_t db_number(struct db *d, const char *sql)
-{
-	sqlite3_stmt *s = db_prepare(d, sql);
-	int64_t n = db_step(d, s) ? sqlite3_column_int64(s, 0) : 0;
-
-	sqlite3_finalize(s);
-	return n;
-}
-
-static const char *column(sqlite3_stmt *s, int i)
-{
-	const char *t = (const char *)sqlite3_column_text(s, i);
-
-	return t ? t : "";
-}
-
-/*
- * Version 1 had no rates, and knew files by name only. Its values of files would make all that is done to them look
- * new: they are learned anew.
- */
-static const char migrate_1[] =
-	"CREATE TABLE rate (subject, field, program, span, blocks, starts, start, floor, top, hist, scored, score, per_day, "
-	"largest, scale, effective, aside, PRIMARY KEY (subject, field, program, span));"
-	"DELETE FROM item WHERE field IN (SELECT id FROM field WHERE dataset = 'cbtools.file');"
-	"DELETE FROM threshold WHERE field IN (SELECT id FROM field WHERE dataset = 'cbtools.file');"
-	"PRAGMA user_version = 2;";
-
-/* A copy of an older model in memory, as this version has it. */
-static void migrate(struct db *d)
-{
-	sqlite3 *old = d->db;
-	sqlite3_backup *b;
-
-	d->db = NULL;
-	if (sqlite3_open(":memory:", &d->db) != SQLITE_OK) {
-		db_fail(d);
-	} else {
-		b = sqlite3_backup_init(d->db, "main", old, "main");
-		if (b)
-			sqlite3_backup_step(b, -1);
-		if (!b || sqlite3_backup_finish(b) != SQLITE_OK)
-			db_fail(d);
-	}
-	db_exec(d, migrate_1);
-	sqlite3_close(old);
-}
-
-/* Opened, and a model of a version we know. */
-static int open_model(struct db *d, const char *path, int flags, struct cb_err *e)
-{
-	int64_t version, id;
-	struct stat st;
-
-	*d = (struct db){ 0 };
-	if (stat(path, &st) < 0)
-		return d->err = cb_fail(e, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return d->err = cb_fail(e, -EINVAL, "%s: expected a model, got something that is no file", path);
-	if (db_open(d, path, flags, e) < 0)
-		return d->err;
-	id = db_number(d, "PRAGMA application_id");
-	version = db_number(d, "PRAGMA user_version");
-	if (!d->err && id != CB_MODEL_ID)
-		d->err = cb_fail(e, -EINVAL, "%s: expected a model, got another kind of database", path);
-	else if (!d->err && version > CB_MODEL_VERSION)
-		d->err = cb_fail(e, -EINVAL, "%s: expected a model of version %d or older, got version %lld", path,
-				 CB_MODEL_VERSION, (long long)version);
-	else if (!d->err && version < CB_MODEL_VERSION)
-		migrate(d);
-	return d->err;
-}
-
-static void db_close(struct db *d)
-{
-	sqlite3_close(d->db);
-	d->db = NULL;
-}
+#define IDS_MAX (CB_SUBJECTS_MAX * CB_PROGRAMS_MAX)
 
 /* ---- load ---- */
 
-static struct cb_subject *subject_at(struct cb_model *m, int64_t id)
-{
-	return id > 0 && id <= (int64_t)m->subj.n ? m->subject[id - 1] : NULL;
-}
-
-/* All programs in order of their numbers. */
-struct programs {
-	struct cb_program **p;
-	size_t n, cap;
+/* What has a number in the file, by it. */
+struct ids {
+	void **p;
+	int64_t n;
+};
+struct load {
+	struct cb_db db;
+	struct cb_model *m;
+	struct ids subjects, programs;
 };
 
-static void load_names(struct db *d, struct cb_model *m)
+static void ids_put(struct ids *ids, int64_t id, void *p)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT key, value FROM meta");
+	int64_t n = ids->n ? ids->n : 64;
 
-	while (db_step(d, s)) {
-		if (!strcmp(column(s, 0), "order"))
+	if (id <= 0 || id > IDS_MAX)
+		return;
+	while (n <= id)
+		n *= 2;
+	if (n > ids->n) {
+		ids->p = cb_xrealloc(ids->p, n * sizeof(*ids->p));
+		memset(ids->p + ids->n, 0, (n - ids->n) * sizeof(*ids->p));
+		ids->n = n;
+	}
+	ids->p[id] = p;
+}
+
+static void *ids_get(const struct ids *ids, int64_t id)
+{
+	return id > 0 && id < ids->n ? ids->p[id] : NULL;
+}
+
+static struct cb_subject *subject_at(const struct load *l, int64_t id)
+{
+	return ids_get(&l->subjects, id);
+}
+
+static struct cb_program *program_at(const struct load *l, int64_t id)
+{
+	return ids_get(&l->programs, id);
+}
+
+/* The set that columns subject and field, from 0 on, name; NULL: there is none of these. add: makes it. */
+static struct cb_set *set_at(const struct load *l, sqlite3_stmt *s, bool add)
+{
+	struct cb_subject *su = subject_at(l, sqlite3_column_int64(s, 0));
+	int64_t field = sqlite3_column_int64(s, 1) - 1;
+
+	if (!su || field < 0 || field >= (int64_t)l->m->fields.n)
+		return NULL;
+	return add ? cb_subject_set(su, field) : field < (int64_t)su->nset ? su->set[field] : NULL;
+}
+
+static void load_names(struct load *l)
+{
+	struct cb_db *d = &l->db;
+	struct cb_model *m = l->m;
+	sqlite3_stmt *s = cb_db_prepare(d, "SELECT key, value FROM meta");
+
+	while (cb_db_step(d, s)) {
+		if (!strcmp(cb_db_text(s, 0), "order"))
 			m->order = sqlite3_column_int(s, 1);
-		else if (!strcmp(column(s, 0), "budget"))
+		else if (!strcmp(cb_db_text(s, 0), "budget"))
 			m->budget = sqlite3_column_double(s, 1);
-		else if (!strcmp(column(s, 0), "by")) {
+		else if (!strcmp(cb_db_text(s, 0), "by")) {
 			free(m->by);
-			m->by = cb_xstrdup(column(s, 1));
+			m->by = cb_xstrdup(cb_db_text(s, 1));
 		}
 	}
 	sqlite3_finalize(s);
 	if (m->order > CB_ORDER)
 		m->order = CB_ORDER;
-	s = db_prepare(d, "SELECT name FROM symbol ORDER BY id");
-	while (db_step(d, s))
-		cb_strmap_add(&m->sym, column(s, 0), sqlite3_column_bytes(s, 0), NULL);
+	s = cb_db_prepare(d, "SELECT name FROM symbol ORDER BY id");
+	while (cb_db_step(d, s))
+		cb_strmap_add(&m->sym, cb_db_text(s, 0), sqlite3_column_bytes(s, 0), NULL);
 	sqlite3_finalize(s);
-	s = db_prepare(d, "SELECT dataset, name, role FROM field ORDER BY id");
-	while (db_step(d, s)) {
-		int role = cb_role_find(column(s, 2));
+	s = cb_db_prepare(d, "SELECT dataset, name, role FROM field ORDER BY id");
+	while (cb_db_step(d, s)) {
+		int role = cb_role_find(cb_db_text(s, 2));
 
-		cb_model_field(m, column(s, 0), column(s, 1), role < 0 ? CB_NONE : role);
+		cb_model_field(m, cb_db_text(s, 0), cb_db_text(s, 1), role < 0 ? CB_NONE : role);
 	}
 	sqlite3_finalize(s);
 }
 
-static void load_subjects(struct db *d, struct cb_model *m, struct programs *g)
+static void load_subjects(struct load *l)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT key, name, containers, days, dropped FROM subject ORDER BY id");
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT key, name, containers, days, dropped, id FROM subject ORDER BY id");
 	struct cb_subject *su;
-	struct cb_program *p;
 
-	while (db_step(d, s)) {
-		su = cb_model_subject(m, column(s, 0), column(s, 1));
+	while (cb_db_step(&l->db, s)) {
+		su = cb_model_subject(l->m, cb_db_text(s, 0), cb_db_text(s, 1));
 		if (!su)
 			break;
 		su->containers = sqlite3_column_int64(s, 2);
 		su->days = sqlite3_column_double(s, 3);
 		su->dropped = sqlite3_column_int64(s, 4);
-	}
-	sqlite3_finalize(s);
-	s = db_prepare(d, "SELECT subject, path, calls, units, instances, mass, state FROM program ORDER BY id");
-	while (db_step(d, s)) {
-		su = subject_at(m, sqlite3_column_int64(s, 0));
-		p = su ? cb_subject_program(su, column(s, 1)) : NULL;
-		if (!p) {
-			d->err = cb_fail(d->e, -EINVAL, "%s: the model is damaged: program %zu", d->path, g->n + 1);
-			break;
-		}
-		p->calls = sqlite3_column_int64(s, 2);
-		p->units = sqlite3_column_int64(s, 3);
-		p->instances = sqlite3_column_int64(s, 4);
-		p->mass = sqlite3_column_double(s, 5);
-		p->state = !strcmp(column(s, 6), "ready") ? CB_READY : !strcmp(column(s, 6), "warn") ? CB_WARN : CB_LEARNING;
-		if (g->n == g->cap) {
-			g->cap = g->cap ? g->cap * 2 : 64;
-			g->p = cb_xrealloc(g->p, g->cap * sizeof(*g->p));
-		}
-		g->p[g->n++] = p;
+		su->id = sqlite3_column_int64(s, 5);
+		ids_put(&l->subjects, su->id, su);
 	}
 	sqlite3_finalize(s);
 }
 
-static struct cb_program *program_at(const struct programs *g, int64_t id)
+static void load_programs(struct load *l)
 {
-	return id > 0 && id <= (int64_t)g->n ? g->p[id - 1] : NULL;
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, path, calls, units, instances, mass, state, id FROM program "
+						"ORDER BY id");
+	struct cb_subject *su;
+	struct cb_program *p;
+
+	while (cb_db_step(&l->db, s)) {
+		su = subject_at(l, sqlite3_column_int64(s, 0));
+		p = su ? cb_subject_program(su, cb_db_text(s, 1)) : NULL;
+		if (!su && l->m->subj.n < CB_SUBJECTS_MAX) {
+			l->db.err = cb_fail(l->db.e, -EINVAL, "%s: the model is damaged: program %lld is of no subject", l->db.path,
+					    (long long)sqlite3_column_int64(s, 7));
+			break;
+		}
+		if (!p)
+			continue;
+		p->calls = sqlite3_column_int64(s, 2);
+		p->units = sqlite3_column_int64(s, 3);
+		p->instances = sqlite3_column_int64(s, 4);
+		p->mass = sqlite3_column_double(s, 5);
+		p->state = !strcmp(cb_db_text(s, 6), "ready") ? CB_READY : !strcmp(cb_db_text(s, 6), "warn") ? CB_WARN : CB_LEARNING;
+		p->id = sqlite3_column_int64(s, 7);
+		ids_put(&l->programs, p->id, p);
+	}
+	sqlite3_finalize(s);
 }
 
 static void freeze(struct cb_program *p, unsigned order)
@@ -271,116 +149,142 @@ static void freeze(struct cb_program *p, unsigned order)
 	cb_counts_free(&p->counts);
 }
 
-static void load_counts(struct db *d, struct cb_model *m, const struct programs *g, bool judge)
+static void load_counts(struct load *l, bool judge)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT program, k, fold, SUM(n), SUM(units) FROM ngram "
-					"GROUP BY program, k, fold ORDER BY program, k, fold");
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT program, k, fold, SUM(n), SUM(units) FROM ngram "
+						"GROUP BY program, k, fold ORDER BY program, k, fold");
 	struct cb_program *p = NULL, *last = NULL;
 	struct cb_count *c;
 	int64_t k;
 	int fold;
 
-	while (db_step(d, s)) {
-		p = program_at(g, sqlite3_column_int64(s, 0));
+	while (cb_db_step(&l->db, s)) {
+		p = program_at(l, sqlite3_column_int64(s, 0));
 		k = sqlite3_column_int64(s, 1);
 		fold = sqlite3_column_int(s, 2);
 		if (!p || fold < 0 || fold >= CB_FOLDS || !cb_ngram_len(k) || cb_ngram_len(k) > CB_ORDER + 1)
 			continue;
 		if (judge && last && last != p)
-			freeze(last, m->order);
+			freeze(last, l->m->order);
 		last = p;
 		c = cb_counts_get(&p->counts, k);
 		c->n[fold] += sqlite3_column_int64(s, 3);
 		c->units += sqlite3_column_int64(s, 4);
 	}
 	if (judge && last)
-		freeze(last, m->order);
+		freeze(last, l->m->order);
 	sqlite3_finalize(s);
 }
 
-static void load_items(struct db *d, struct cb_model *m)
+/* What was watched for, if only to see nothing. */
+static void load_watched(struct load *l)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT subject, field, level, value, SUM(n), SUM(units), MAX(start), MIN(first), "
-					"MAX(last) FROM item GROUP BY subject, field, level, value "
-					"ORDER BY subject, field, level, value");
-	struct cb_subject *su;
-	struct cb_items *t;
-	struct cb_item *i;
-	int64_t field, level;
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT DISTINCT subject, field FROM field_batch ORDER BY subject, field");
+	struct cb_set *set;
+
+	while (cb_db_step(&l->db, s)) {
+		set = set_at(l, s, true);
+		if (set && cb_field_has_rates(l->m->field[sqlite3_column_int64(s, 1) - 1].kind))
+			cb_set_rate(set, "");
+	}
+	sqlite3_finalize(s);
+}
+
+static void load_item(struct cb_items *t, sqlite3_stmt *s)
+{
+	const char *value = cb_db_text(s, 3);
+	size_t len = sqlite3_column_bytes(s, 3);
 	int id;
 
-	while (db_step(d, s)) {
-		su = subject_at(m, sqlite3_column_int64(s, 0));
-		field = sqlite3_column_int64(s, 1) - 1;
+	cb_items_see(t, value, len, sqlite3_column_int64(s, 4), 0, 0, false, sqlite3_column_int64(s, 7));
+	id = cb_strmap_find(&t->map, value, len);
+	if (id < 0)
+		return;
+	t->item[id] = (struct cb_item){ .n = sqlite3_column_int64(s, 4), .units = sqlite3_column_int64(s, 5),
+					.start = sqlite3_column_int(s, 6), .fresh = true,
+					.first = sqlite3_column_int64(s, 7), .last = sqlite3_column_int64(s, 8) };
+}
+
+static void load_items(struct load *l)
+{
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, field, level, value, SUM(n), SUM(units), MAX(start), MIN(first), "
+						"MAX(last) FROM item GROUP BY subject, field, level, value "
+						"ORDER BY subject, field, level, value");
+	struct cb_set *set;
+	int64_t level;
+
+	while (cb_db_step(&l->db, s)) {
 		level = sqlite3_column_int64(s, 2);
-		if (!su || field < 0 || field >= (int64_t)m->fields.n || level < 0 || level >= CB_LEVELS)
-			continue;
-		t = &cb_subject_set(su, field)->level[level];
-		cb_items_see(t, column(s, 3), sqlite3_column_bytes(s, 3), sqlite3_column_int64(s, 4), 0, 0, false,
-			     sqlite3_column_int64(s, 7));
-		id = cb_strmap_find(&t->map, column(s, 3), sqlite3_column_bytes(s, 3));
-		if (id < 0)
-			continue;
-		i = &t->item[id];
-		*i = (struct cb_item){ .n = sqlite3_column_int64(s, 4), .units = sqlite3_column_int64(s, 5),
-				       .start = sqlite3_column_int(s, 6), .fresh = true,
-				       .first = sqlite3_column_int64(s, 7), .last = sqlite3_column_int64(s, 8) };
+		set = level < 0 || level >= CB_LEVELS ? NULL : set_at(l, s, true);
+		if (set)
+			load_item(&set->level[level], s);
 	}
 	sqlite3_finalize(s);
-	s = db_prepare(d, "SELECT subject, field, level, n FROM dropped");
-	while (db_step(d, s)) {
-		su = subject_at(m, sqlite3_column_int64(s, 0));
-		field = sqlite3_column_int64(s, 1) - 1;
+	s = cb_db_prepare(&l->db, "SELECT subject, field, level, SUM(n) FROM dropped GROUP BY subject, field, level");
+	while (cb_db_step(&l->db, s)) {
 		level = sqlite3_column_int64(s, 2);
-		if (su && field >= 0 && field < (int64_t)m->fields.n && level >= 0 && level < CB_LEVELS)
-			cb_subject_set(su, field)->level[level].dropped = sqlite3_column_int64(s, 3);
+		set = level < 0 || level >= CB_LEVELS ? NULL : set_at(l, s, true);
+		if (set)
+			set->level[level].dropped = sqlite3_column_int64(s, 3);
 	}
 	sqlite3_finalize(s);
 }
 
-static void load_heldout(struct db *d, const struct programs *g)
+/* Where the block maxima of columns program and scale go, NULL: nowhere. */
+static struct cb_heldout *heldout_at(const struct load *l, sqlite3_stmt *s)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT program, scale, blocks, hist FROM heldout");
-	struct cb_program *p;
-	struct cb_heldout *h;
-	struct cb_top *t;
-	int scale, bytes;
+	struct cb_program *p = program_at(l, sqlite3_column_int64(s, 0));
+	int64_t scale = sqlite3_column_int64(s, 1);
 
-	while (db_step(d, s)) {
-		p = program_at(g, sqlite3_column_int64(s, 0));
-		scale = sqlite3_column_int(s, 1);
-		if (!p || scale < 0 || scale >= CB_SCALES || sqlite3_column_bytes(s, 3) != sizeof(h->hist))
-			continue;
-		p->held[scale].blocks = sqlite3_column_int64(s, 2);
-		memcpy(p->held[scale].hist, sqlite3_column_blob(s, 3), sizeof(h->hist));
-	}
-	sqlite3_finalize(s);
-	s = db_prepare(d, "SELECT program, scale, sum, fold, before, symbols FROM heldout_top ORDER BY program, scale, rank");
-	while (db_step(d, s)) {
-		p = program_at(g, sqlite3_column_int64(s, 0));
-		scale = sqlite3_column_int(s, 1);
+	return p && scale >= 0 && scale < CB_SCALES ? &p->held[scale] : NULL;
+}
+
+static void load_tops(struct load *l)
+{
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT program, scale, sum, fold, before, symbols, batch, rank FROM heldout_top "
+						"ORDER BY program, scale, batch, rank");
+	struct cb_heldout one, *h;
+	struct cb_top t;
+	int bytes;
+
+	while (cb_db_step(&l->db, s)) {
+		h = heldout_at(l, s);
 		bytes = sqlite3_column_bytes(s, 5);
-		if (!p || scale < 0 || scale >= CB_SCALES || bytes > (int)sizeof(t->sym) || p->held[scale].ntop >= CB_TOP)
+		if (!h || bytes > (int)sizeof(t.sym))
 			continue;
-		h = &p->held[scale];
-		if (!h->top)
-			h->top = cb_xalloc(CB_TOP * sizeof(*h->top));
-		t = &h->top[h->ntop++];
-		t->sum = sqlite3_column_int64(s, 2);
-		t->fold = sqlite3_column_int(s, 3) % CB_FOLDS;
-		t->len = bytes / sizeof(t->sym[0]);
-		t->before = sqlite3_column_int(s, 4);
-		memcpy(t->sym, sqlite3_column_blob(s, 5), bytes);
+		t = (struct cb_top){ .sum = sqlite3_column_int64(s, 2), .fold = (unsigned)sqlite3_column_int(s, 3) % CB_FOLDS,
+				     .before = sqlite3_column_int(s, 4), .len = bytes / sizeof(t.sym[0]),
+				     .batch = sqlite3_column_int64(s, 6), .rank = sqlite3_column_int(s, 7) };
+		memcpy(t.sym, sqlite3_column_blob(s, 5), bytes);
+		/* it is among the blocks that were counted */
+		one = (struct cb_heldout){ .top = &t, .ntop = 1 };
+		cb_heldout_add(h, &one, cb_scale[h - program_at(l, sqlite3_column_int64(s, 0))->held]);
 	}
 	sqlite3_finalize(s);
 }
 
-static struct cb_threshold *threshold_at(struct cb_model *m, const struct programs *g, sqlite3_stmt *s)
+static void load_heldout(struct load *l)
 {
-	struct cb_subject *su = subject_at(m, sqlite3_column_int64(s, 0));
-	struct cb_program *p = program_at(g, sqlite3_column_int64(s, 1));
-	int64_t field = sqlite3_column_int64(s, 2) - 1;
-	const char *detector = column(s, 3);
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT program, scale, blocks, hist FROM heldout");
+	struct cb_heldout one = { 0 }, *h;
+
+	while (cb_db_step(&l->db, s)) {
+		h = heldout_at(l, s);
+		if (!h || sqlite3_column_bytes(s, 3) != sizeof(one.hist))
+			continue;
+		one.blocks = sqlite3_column_int64(s, 2);
+		memcpy(one.hist, sqlite3_column_blob(s, 3), sizeof(one.hist));
+		cb_heldout_add(h, &one, 1);
+	}
+	sqlite3_finalize(s);
+	load_tops(l);
+}
+
+static struct cb_threshold *threshold_at(const struct load *l, sqlite3_stmt *s)
+{
+	struct cb_program *p = program_at(l, sqlite3_column_int64(s, 2));
+	const char *detector = cb_db_text(s, 3);
+	struct cb_set *set;
 
 	if (p && !strcmp(detector, "window20"))
 		return &p->window[0];
@@ -388,19 +292,18 @@ static struct cb_threshold *threshold_at(struct cb_model *m, const struct progra
 		return &p->window[1];
 	if (p && !strcmp(detector, "calls"))
 		return &p->calls_set;
-	if (su && !strcmp(detector, "set") && field >= 0 && field < (int64_t)m->fields.n)
-		return &cb_subject_set(su, field)->t;
-	return NULL;
+	set = strcmp(detector, "set") ? NULL : set_at(l, s, false);
+	return set ? &set->t : NULL;
 }
 
-static void load_thresholds(struct db *d, struct cb_model *m, const struct programs *g)
+static void load_thresholds(struct load *l)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT subject, program, field, detector, scored, score, per_day, top, scale, blocks, "
-					"aside, level FROM threshold");
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, field, program, detector, scored, score, per_day, top, scale, "
+						"blocks, aside, level FROM threshold");
 	struct cb_threshold *t;
 
-	while (db_step(d, s)) {
-		t = threshold_at(m, g, s);
+	while (cb_db_step(&l->db, s)) {
+		t = threshold_at(l, s);
 		if (!t)
 			continue;
 		*t = (struct cb_threshold){ sqlite3_column_int(s, 4),	 sqlite3_column_double(s, 5), sqlite3_column_double(s, 6),
@@ -412,51 +315,71 @@ static void load_thresholds(struct db *d, struct cb_model *m, const struct progr
 	sqlite3_finalize(s);
 }
 
-static void load_rates(struct db *d, struct cb_model *m)
+static void load_maxima(struct load *l)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT subject, field, program, span, blocks, starts, start, floor, top, hist, scored, "
-					"score, per_day, largest, scale, effective, aside FROM rate "
-					"ORDER BY subject, field, rowid");
-	struct cb_maxima *x;
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, field, program, span, blocks, starts, start, top, hist "
+						"FROM rate_batch ORDER BY subject, field, batch, program, span");
+	struct cb_maxima one;
+	struct cb_set *set;
 	struct cb_rate *r;
+	int64_t span;
+	size_t top;
 
-	while (db_step(d, s)) {
-		struct cb_subject *su = subject_at(m, sqlite3_column_int64(s, 0));
-		int64_t field = sqlite3_column_int64(s, 1) - 1, span = sqlite3_column_int64(s, 3);
-		size_t top = sqlite3_column_bytes(s, 8);
-
-		if (!su || field < 0 || field >= (int64_t)m->fields.n || span < 0 || span >= CB_SPANS ||
-		    top > sizeof(x->top) || sqlite3_column_bytes(s, 9) != sizeof(x->hist))
-			continue;
-		r = cb_set_rate(cb_subject_set(su, field), column(s, 2));
+	while (cb_db_step(&l->db, s)) {
+		span = sqlite3_column_int64(s, 3);
+		top = sqlite3_column_bytes(s, 7);
+		set = span < 0 || span >= CB_SPANS || top > sizeof(one.top) || sqlite3_column_bytes(s, 8) != sizeof(one.hist) ?
+			      NULL : set_at(l, s, true);
+		r = set ? cb_set_rate(set, cb_db_text(s, 2)) : NULL;
 		if (!r)
 			continue;
-		x = &r->span[span];
-		x->blocks = sqlite3_column_int64(s, 4);
-		r->starts = sqlite3_column_int64(s, 5);
-		r->start[span] = sqlite3_column_double(s, 6);
-		r->floor = sqlite3_column_double(s, 7);
-		x->ntop = top / sizeof(x->top[0]);
+		one = (struct cb_maxima){ .ntop = top / sizeof(one.top[0]), .blocks = sqlite3_column_int64(s, 4) };
 		if (top)
-			memcpy(x->top, sqlite3_column_blob(s, 8), top);
-		memcpy(x->hist, sqlite3_column_blob(s, 9), sizeof(x->hist));
-		r->t[span] = (struct cb_threshold){ sqlite3_column_int(s, 10),	  sqlite3_column_double(s, 11),
-						    sqlite3_column_double(s, 12), sqlite3_column_double(s, 13),
-						    sqlite3_column_double(s, 14), sqlite3_column_int64(s, 15),
-						    sqlite3_column_int64(s, 16),  0 };
-		r->t[span].scored &= r->floor > 0 && r->t[span].scale > 0;
+			memcpy(one.top, sqlite3_column_blob(s, 7), top);
+		memcpy(one.hist, sqlite3_column_blob(s, 8), sizeof(one.hist));
+		cb_maxima_add(&r->span[span], &one);
+		r->starts += span ? 0 : sqlite3_column_int64(s, 5);
+		if (sqlite3_column_double(s, 6) > r->start[span])
+			r->start[span] = sqlite3_column_double(s, 6);
 	}
 	sqlite3_finalize(s);
 }
 
-static void load_allow(struct db *d, struct cb_model *m)
+static void load_rates(struct load *l)
 {
-	sqlite3_stmt *s = db_prepare(d, "SELECT subject, program, field, value, expires FROM allow ORDER BY id");
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, field, program, span, floor, scored, score, per_day, largest, "
+						"scale, effective, aside FROM rate");
+	struct cb_threshold *t;
+	struct cb_set *set;
+	struct cb_rate *r;
+	int64_t span;
 
-	while (db_step(d, s)) {
+	load_maxima(l);
+	while (cb_db_step(&l->db, s)) {
+		span = sqlite3_column_int64(s, 3);
+		set = span < 0 || span >= CB_SPANS ? NULL : set_at(l, s, false);
+		r = set ? cb_set_find_rate(set, cb_db_text(s, 2)) : NULL;
+		if (!r)
+			continue;
+		r->floor = sqlite3_column_double(s, 4);
+		t = &r->t[span];
+		*t = (struct cb_threshold){ sqlite3_column_int(s, 5),	 sqlite3_column_double(s, 6), sqlite3_column_double(s, 7),
+					    sqlite3_column_double(s, 8), sqlite3_column_double(s, 9), sqlite3_column_int64(s, 10),
+					    sqlite3_column_int64(s, 11), 0 };
+		t->scored &= r->floor > 0 && t->scale > 0;
+	}
+	sqlite3_finalize(s);
+}
+
+static void load_allow(struct load *l)
+{
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, program, field, value, expires FROM allow ORDER BY id");
+	struct cb_model *m = l->m;
+
+	while (cb_db_step(&l->db, s)) {
 		m->allow = cb_xrealloc(m->allow, (m->nallow + 1) * sizeof(*m->allow));
-		m->allow[m->nallow++] = (struct cb_allow){ cb_xstrdup(column(s, 0)), cb_xstrdup(column(s, 1)),
-							   cb_xstrdup(column(s, 2)), cb_xstrdup(column(s, 3)),
+		m->allow[m->nallow++] = (struct cb_allow){ cb_xstrdup(cb_db_text(s, 0)), cb_xstrdup(cb_db_text(s, 1)),
+							   cb_xstrdup(cb_db_text(s, 2)), cb_xstrdup(cb_db_text(s, 3)),
 							   sqlite3_column_int64(s, 4), false };
 	}
 	sqlite3_finalize(s);
@@ -489,100 +412,99 @@ static void mark_seen(struct cb_model *m)
 
 int cb_model_load(struct cb_model **ret, const char *path, bool judge, struct cb_err *e)
 {
-	struct cb_model *m = cb_model_new();
-	struct programs g = { 0 };
-	struct db d;
+	struct load l = { .m = cb_model_new() };
 
-	if (open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
-		db_exec(&d, "BEGIN");
-		load_names(&d, m);
-		load_subjects(&d, m, &g);
-		load_counts(&d, m, &g, judge);
-		load_items(&d, m);
-		load_heldout(&d, &g);
-		load_thresholds(&d, m, &g);
-		load_rates(&d, m);
-		load_allow(&d, m);
-		mark_seen(m);
+	if (cb_db_open_model(&l.db, path, SQLITE_OPEN_READONLY, e) == 0) {
+		cb_db_exec(&l.db, "BEGIN");
+		load_names(&l);
+		load_subjects(&l);
+		load_programs(&l);
+		load_counts(&l, judge);
+		load_watched(&l);
+		load_items(&l);
+		load_heldout(&l);
+		load_thresholds(&l);
+		load_rates(&l);
+		load_allow(&l);
+		mark_seen(l.m);
 	}
-	db_close(&d);
-	free(g.p);
-	if (d.err) {
-		cb_model_free(m);
-		return d.err;
+	cb_db_close(&l.db);
+	free(l.subjects.p);
+	free(l.programs.p);
+	if (l.db.err) {
+		cb_model_free(l.m);
+		return l.db.err;
 	}
-	*ret = m;
+	*ret = l.m;
 	return 0;
 }
 
 int cb_model_has_source(const char *path, const char *hash, bool *ret, struct cb_err *e)
 {
 	sqlite3_stmt *s;
-	struct db d;
+	struct cb_db d;
 
-	if (open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
-		s = db_prepare(&d, "SELECT 1 FROM source WHERE hash = ?");
+	if (cb_db_open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
+		s = cb_db_prepare(&d, "SELECT 1 FROM source WHERE hash = ?");
 		if (s)
 			sqlite3_bind_text(s, 1, hash, -1, SQLITE_STATIC);
-		*ret = db_step(&d, s);
+		*ret = cb_db_step(&d, s);
 		sqlite3_finalize(s);
 	}
-	db_close(&d);
+	cb_db_close(&d);
 	return d.err;
 }
 
 int cb_model_check(const char *path, struct cb_err *e)
 {
 	sqlite3_stmt *s;
-	struct db d;
+	struct cb_db d;
 
-	if (open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
-		s = db_prepare(&d, "PRAGMA integrity_check(1)");
-		if (db_step(&d, s) && strcmp(column(s, 0), "ok"))
-			d.err = cb_fail(e, -EIO, "%s: the model is damaged: %s", path, column(s, 0));
+	if (cb_db_open_model(&d, path, SQLITE_OPEN_READONLY, e) == 0) {
+		s = cb_db_prepare(&d, "PRAGMA integrity_check(1)");
+		if (cb_db_step(&d, s) && strcmp(cb_db_text(s, 0), "ok"))
+			d.err = cb_fail(e, -EIO, "%s: the model is damaged: %s", path, cb_db_text(s, 0));
 		sqlite3_finalize(s);
 	}
-	db_close(&d);
+	cb_db_close(&d);
 	return d.err;
 }
 
 /* ---- save ---- */
 
-static void save_names(struct db *d, const struct cb_model *m)
+static void save_names(struct cb_db *d, const struct cb_model *m)
 {
-	sqlite3_stmt *s = db_prepare(d, "INSERT OR REPLACE INTO meta VALUES (?, ?)");
+	sqlite3_stmt *s = cb_db_prepare(d, "INSERT OR REPLACE INTO meta VALUES (?, ?)");
 	char number[64];
 	size_t i;
 
 	snprintf(number, sizeof(number), "%u", m->order);
-	db_put(d, s, "ss", "order", number);
-	db_put(d, s, "ss", "by", m->by);
+	cb_db_put(d, s, "ss", "order", number);
+	cb_db_put(d, s, "ss", "by", m->by);
 	snprintf(number, sizeof(number), "%.17g", m->budget);
-	db_put(d, s, "ss", "budget", number);
-	db_put(d, s, "ss", "program", "cbtools " CB_VERSION);
+	cb_db_put(d, s, "ss", "budget", number);
+	cb_db_put(d, s, "ss", "program", "cbtools " CB_VERSION);
 	sqlite3_finalize(s);
-	s = db_prepare(d, "INSERT OR REPLACE INTO symbol VALUES (?, ?)");
+	s = cb_db_prepare(d, "INSERT OR REPLACE INTO symbol VALUES (?, ?)");
 	for (i = 0; i < m->sym.n; i++)
-		db_put(d, s, "is", (int64_t)i + 1, m->sym.key[i]);
+		cb_db_put(d, s, "is", (int64_t)i + 1, m->sym.key[i]);
 	sqlite3_finalize(s);
-	s = db_prepare(d, "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?)");
+	s = cb_db_prepare(d, "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?)");
 	for (i = 0; i < m->fields.n; i++)
-		db_put(d, s, "isss", (int64_t)i + 1, m->field[i].dataset, m->field[i].name, cb_role_name(m->field[i].role));
+		cb_db_put(d, s, "isss", (int64_t)i + 1, m->field[i].dataset, m->field[i].name, cb_role_name(m->field[i].role));
 	sqlite3_finalize(s);
 }
 
-static int64_t save_sources(struct db *d, const struct cb_source *source, size_t n)
+static void save_sources(struct cb_db *d, const struct cb_source *source, size_t n, int64_t batch)
 {
-	int64_t batch = db_number(d, "SELECT COALESCE(MAX(batch), 0) + 1 FROM source");
-	sqlite3_stmt *s = db_prepare(d, "INSERT INTO source (batch, path, hash, rows, lost, first, last) "
-					"VALUES (?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *s = cb_db_prepare(d, "INSERT INTO source (batch, path, hash, rows, lost, first, last) "
+					   "VALUES (?, ?, ?, ?, ?, ?, ?)");
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		db_put(d, s, "issiiii", batch, source[i].path, source[i].hash, (int64_t)source[i].rows,
-		       (int64_t)source[i].lost, (int64_t)source[i].first, (int64_t)source[i].last);
+		cb_db_put(d, s, "issiiii", batch, source[i].path, source[i].hash, (int64_t)source[i].rows,
+			  (int64_t)source[i].lost, (int64_t)source[i].first, (int64_t)source[i].last);
 	sqlite3_finalize(s);
-	return batch;
 }
 
 static int count_order(const void *a, const void *b)
@@ -593,7 +515,7 @@ static int count_order(const void *a, const void *b)
 }
 
 /* What this run added, in the order of the table, which is also what makes it fast. */
-static void save_counts(struct db *d, sqlite3_stmt *s, const struct cb_counts *c, int64_t program, int64_t batch)
+static void save_counts(struct cb_db *d, sqlite3_stmt *s, const struct cb_counts *c, int64_t program, int64_t batch)
 {
 	const struct cb_count **list = cb_xalloc((c->n + 1) * sizeof(*list));
 	size_t i, n = 0;
@@ -609,7 +531,7 @@ static void save_counts(struct db *d, sqlite3_stmt *s, const struct cb_counts *c
 		for (f = 0; f < CB_FOLDS; f++) {
 			if (!list[i]->add[f])
 				continue;
-			db_put(d, s, "iiiiii", program, (int64_t)list[i]->key, (int64_t)f, batch,
+			cb_db_put(d, s, "iiiiii", program, (int64_t)list[i]->key, (int64_t)f, batch,
 			       (int64_t)list[i]->add[f], (int64_t)units);
 			units = 0; /* of all folds together */
 		}
@@ -617,79 +539,108 @@ static void save_counts(struct db *d, sqlite3_stmt *s, const struct cb_counts *c
 	free(list);
 }
 
-static void save_heldout(struct db *d, sqlite3_stmt *s, sqlite3_stmt *tops, const struct cb_heldout *h, int64_t program,
-			 int64_t scale)
+/* Statements of tables that programs are saved to. */
+struct program_stmts {
+	sqlite3_stmt *put, *batch, *ngram, *held, *top, *again, *threshold;
+};
+
+static void save_heldout(struct cb_db *d, struct program_stmts *s, const struct cb_program *p, int scale, int64_t batch)
 {
+	const struct cb_heldout *h = &p->held_add[scale];
+	const struct cb_top *t;
 	uint32_t i;
 
-	db_put(d, s, "iiib", program, scale, (int64_t)h->blocks, h->hist, (int64_t)sizeof(h->hist));
-	for (i = 0; i < h->ntop; i++)
-		db_put(d, tops, "iiiiiib", program, scale, (int64_t)i, (int64_t)h->top[i].sum, (int64_t)h->top[i].fold,
-		       (int64_t)h->top[i].before, h->top[i].sym, (int64_t)(h->top[i].len * sizeof(h->top[i].sym[0])));
+	if (h->blocks)
+		cb_db_put(d, s->held, "iiiib", p->id, (int64_t)scale, batch, (int64_t)h->blocks, h->hist, (int64_t)sizeof(h->hist));
+	for (i = 0; i < h->ntop; i++) {
+		t = &h->top[i];
+		cb_db_put(d, s->top, "iiiiiiib", p->id, (int64_t)scale, batch, (int64_t)i, (int64_t)t->sum, (int64_t)t->fold,
+			  (int64_t)t->before, t->sym, (int64_t)(t->len * sizeof(t->sym[0])));
+	}
+	/* those of earlier batches were scored again */
+	for (i = 0; i < p->held[scale].ntop; i++) {
+		t = &p->held[scale].top[i];
+		cb_db_put(d, s->again, "iiiii", (int64_t)t->sum, p->id, (int64_t)scale, (int64_t)t->batch, (int64_t)t->rank);
+	}
 }
 
-static void save_threshold(struct db *d, sqlite3_stmt *s, int64_t subject, int64_t program, int64_t field,
+static void save_threshold(struct cb_db *d, sqlite3_stmt *s, int64_t subject, int64_t program, int64_t field,
 			   const char *detector, const struct cb_threshold *t)
 {
-	db_put(d, s, "iiisiddddiii", subject, program, field, detector, (int64_t)t->scored, t->score, t->per_day, t->top,
+	cb_db_put(d, s, "iiisiddddiii", subject, program, field, detector, (int64_t)t->scored, t->score, t->per_day, t->top,
 	       t->scale, (int64_t)t->blocks, (int64_t)t->aside, (int64_t)t->level);
 }
 
-static void save_programs(struct db *d, const struct cb_model *m, int64_t batch)
+static void save_program(struct cb_db *d, struct program_stmts *s, const struct cb_program *p, int64_t subject,
+			 int64_t batch)
 {
-	sqlite3_stmt *id_of = db_prepare(d, "SELECT id FROM program WHERE subject = ? AND path = ?");
-	sqlite3_stmt *put = db_prepare(d, "INSERT OR REPLACE INTO program VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *ngram = db_prepare(d, "INSERT INTO ngram VALUES (?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *held = db_prepare(d, "INSERT INTO heldout VALUES (?, ?, ?, ?)");
-	sqlite3_stmt *tops = db_prepare(d, "INSERT INTO heldout_top VALUES (?, ?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *thr = db_prepare(d, "INSERT INTO threshold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-	int64_t next = db_number(d, "SELECT COALESCE(MAX(id), 0) + 1 FROM program"), id;
-	const struct cb_program *p;
+	int k;
+
+	cb_db_put(d, s->put, "iisiiids", p->id, subject, p->path, (int64_t)p->calls, (int64_t)p->units,
+		  (int64_t)p->instances, p->mass, cb_state_name(p->state));
+	if (p->calls_add || p->instances_add)
+		cb_db_put(d, s->batch, "iiiii", p->id, batch, (int64_t)p->calls_add, (int64_t)p->units_add,
+			  (int64_t)p->instances_add);
+	save_counts(d, s->ngram, &p->counts, p->id, batch);
+	for (k = 0; k < CB_SCALES; k++)
+		save_heldout(d, s, p, k, batch);
+	save_threshold(d, s->threshold, subject, p->id, 0, "window20", &p->window[0]);
+	save_threshold(d, s->threshold, subject, p->id, 0, "window200", &p->window[1]);
+	save_threshold(d, s->threshold, subject, p->id, 0, "calls", &p->calls_set);
+}
+
+static void save_programs(struct cb_db *d, struct cb_model *m)
+{
+	struct program_stmts s = {
+		.put = cb_db_prepare(d, "INSERT OR REPLACE INTO program VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+		.batch = cb_db_prepare(d, "INSERT INTO program_batch VALUES (?, ?, ?, ?, ?)"),
+		.ngram = cb_db_prepare(d, "INSERT INTO ngram VALUES (?, ?, ?, ?, ?, ?)"),
+		.held = cb_db_prepare(d, "INSERT INTO heldout VALUES (?, ?, ?, ?, ?)"),
+		.top = cb_db_prepare(d, "INSERT INTO heldout_top VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+		.again = cb_db_prepare(d, "UPDATE heldout_top SET sum = ? WHERE program = ? AND scale = ? AND batch = ? AND rank = ?"),
+		.threshold = cb_db_prepare(d, "INSERT INTO threshold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+	};
+	int64_t next = cb_db_number(d, "SELECT COALESCE(MAX(id), 0) + 1 FROM program");
+	struct cb_program *p;
 	size_t i, k;
 
 	for (i = 0; i < m->subj.n && !d->err; i++) {
 		for (k = 0; k < m->subject[i]->prog.n && !d->err; k++) {
 			p = m->subject[i]->program[k];
-			sqlite3_bind_int64(id_of, 1, i + 1);
-			sqlite3_bind_text(id_of, 2, p->path, -1, SQLITE_STATIC);
-			id = db_step(d, id_of) ? sqlite3_column_int64(id_of, 0) : next++;
-			sqlite3_reset(id_of);
-			db_put(d, put, "iisiiids", id, (int64_t)i + 1, p->path, (int64_t)p->calls, (int64_t)p->units,
-			       (int64_t)p->instances, p->mass, cb_state_name(p->state));
-			save_counts(d, ngram, &p->counts, id, batch);
-			save_heldout(d, held, tops, &p->held[0], id, 0);
-			save_heldout(d, held, tops, &p->held[1], id, 1);
-			save_threshold(d, thr, i + 1, id, 0, "window20", &p->window[0]);
-			save_threshold(d, thr, i + 1, id, 0, "window200", &p->window[1]);
-			save_threshold(d, thr, i + 1, id, 0, "calls", &p->calls_set);
+			p->id = p->id ? p->id : next++;
+			save_program(d, &s, p, m->subject[i]->id, m->batch);
 		}
 	}
-	sqlite3_finalize(id_of);
-	sqlite3_finalize(put);
-	sqlite3_finalize(ngram);
-	sqlite3_finalize(held);
-	sqlite3_finalize(tops);
-	sqlite3_finalize(thr);
+	sqlite3_finalize(s.put);
+	sqlite3_finalize(s.batch);
+	sqlite3_finalize(s.ngram);
+	sqlite3_finalize(s.held);
+	sqlite3_finalize(s.top);
+	sqlite3_finalize(s.again);
+	sqlite3_finalize(s.threshold);
 }
 
-static void save_rates(struct db *d, sqlite3_stmt *s, const struct cb_set *set, int64_t subject, int64_t field)
+/* Statements of tables that subjects are saved to. */
+struct subject_stmts {
+	sqlite3_stmt *put, *batch, *field, *item, *dropped, *maxima, *rate, *threshold;
+};
+
+static void save_rate(struct cb_db *d, struct subject_stmts *s, const struct cb_rate *r, const char *program, int64_t subject,
+		      int64_t field, int64_t batch)
 {
 	const struct cb_threshold *t;
 	const struct cb_maxima *x;
-	const struct cb_rate *r;
-	size_t i;
 	int k;
 
-	for (i = 0; i < set->rates.n; i++) {
-		r = set->rate[i];
-		for (k = 0; k < CB_SPANS; k++) {
-			x = &r->span[k];
-			t = &r->t[k];
-			db_put(d, s, "iisiiiddbbiddddii", subject, field, set->rates.key[i], (int64_t)k, (int64_t)x->blocks,
-			       (int64_t)r->starts, r->start[k], r->floor, x->top, (int64_t)(x->ntop * sizeof(x->top[0])),
-			       x->hist, (int64_t)sizeof(x->hist), (int64_t)t->scored, t->score, t->per_day, t->top,
-			       t->scale, (int64_t)t->blocks, (int64_t)t->aside);
-		}
+	for (k = 0; k < CB_SPANS; k++) {
+		t = &r->t[k];
+		x = &r->span_add[k];
+		cb_db_put(d, s->rate, "iisididdddii", subject, field, program, (int64_t)k, r->floor, (int64_t)t->scored, t->score,
+			  t->per_day, t->top, t->scale, (int64_t)t->blocks, (int64_t)t->aside);
+		if (x->blocks || r->starts_add)
+			cb_db_put(d, s->maxima, "iisiiiidbb", subject, field, program, (int64_t)k, batch, (int64_t)x->blocks,
+				  (int64_t)r->starts_add, r->start_add[k], x->top, (int64_t)(x->ntop * sizeof(x->top[0])), x->hist,
+				  (int64_t)sizeof(x->hist));
 	}
 }
 
@@ -700,7 +651,7 @@ static int name_order(const void *a, const void *b, void *arg)
 	return strcmp(m->key[*(const uint32_t *)a], m->key[*(const uint32_t *)b]);
 }
 
-static void save_level(struct db *d, sqlite3_stmt *s, const struct cb_items *t, int64_t subject, int64_t field,
+static void save_level(struct cb_db *d, sqlite3_stmt *s, const struct cb_items *t, int64_t subject, int64_t field,
 		       int64_t level, int64_t batch)
 {
 	uint32_t *list = cb_xalloc((t->map.n + 1) * sizeof(*list));
@@ -713,179 +664,108 @@ static void save_level(struct db *d, sqlite3_stmt *s, const struct cb_items *t, 
 	for (k = 0; k < t->map.n; k++) {
 		i = &t->item[list[k]];
 		if (i->n_add)
-			db_put(d, s, "iiisiiiiii", subject, field, level, t->map.key[list[k]], batch, (int64_t)i->n_add,
-			       (int64_t)i->units_add, (int64_t)i->start_add, (int64_t)i->first, (int64_t)i->last);
+			cb_db_put(d, s, "iiisiiiiii", subject, field, level, t->map.key[list[k]], batch, (int64_t)i->n_add,
+				  (int64_t)i->units_add, (int64_t)i->start_add, (int64_t)i->first_add, (int64_t)i->last_add);
 	}
 	free(list);
 }
 
-static void save_subjects(struct db *d, const struct cb_model *m, int64_t batch)
+static void save_set(struct cb_db *d, struct subject_stmts *s, const struct cb_set *set, enum cb_field_kind kind,
+		     int64_t subject, int64_t field, int64_t batch)
 {
-	sqlite3_stmt *put = db_prepare(d, "INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *item = db_prepare(d, "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *thr = db_prepare(d, "INSERT INTO threshold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-	sqlite3_stmt *drop = db_prepare(d, "INSERT OR REPLACE INTO dropped VALUES (?, ?, ?, ?)");
-	sqlite3_stmt *rate = db_prepare(d, "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-	const struct cb_subject *s;
-	size_t i, f;
+	size_t i;
 	int l;
 
-	for (i = 0; i < m->subj.n && !d->err; i++) {
-		s = m->subject[i];
-		db_put(d, put, "issidi", (int64_t)i + 1, s->key, s->name, (int64_t)s->containers, s->days,
-		       (int64_t)s->dropped);
-		for (f = 0; f < s->nset; f++) {
-			if (!s->set[f])
-				continue;
-			save_rates(d, rate, s->set[f], i + 1, f + 1);
-			if (cb_field_has_rates(m->field[f].kind))
-				continue;
-			save_threshold(d, thr, i + 1, 0, f + 1, "set", &s->set[f]->t);
-			for (l = 0; l < CB_LEVELS; l++) {
-				save_level(d, item, &s->set[f]->level[l], i + 1, f + 1, l, batch);
-				if (s->set[f]->level[l].dropped)
-					db_put(d, drop, "iiii", (int64_t)i + 1, (int64_t)f + 1, (int64_t)l,
-					       (int64_t)s->set[f]->level[l].dropped);
-			}
-		}
+	if (set->watched)
+		cb_db_put(d, s->field, "iii", subject, field, batch);
+	for (i = 0; i < set->rates.n; i++)
+		save_rate(d, s, set->rate[i], set->rates.key[i], subject, field, batch);
+	if (cb_field_has_rates(kind))
+		return;
+	save_threshold(d, s->threshold, subject, 0, field, "set", &set->t);
+	for (l = 0; l < CB_LEVELS; l++) {
+		save_level(d, s->item, &set->level[l], subject, field, l, batch);
+		if (set->level[l].dropped_add)
+			cb_db_put(d, s->dropped, "iiiii", subject, field, (int64_t)l, batch, (int64_t)set->level[l].dropped_add);
 	}
-	sqlite3_finalize(put);
-	sqlite3_finalize(item);
-	sqlite3_finalize(thr);
-	sqlite3_finalize(drop);
-	sqlite3_finalize(rate);
 }
 
-static void save_allow(struct db *d, const struct cb_model *m)
+static void save_subjects(struct cb_db *d, struct cb_model *m)
 {
-	sqlite3_stmt *s = db_prepare(d, "INSERT INTO allow (subject, program, field, value, reason, expires, added) "
+	struct subject_stmts s = {
+		.put = cb_db_prepare(d, "INSERT OR REPLACE INTO subject VALUES (?, ?, ?, ?, ?, ?)"),
+		.batch = cb_db_prepare(d, "INSERT INTO subject_batch VALUES (?, ?, ?, ?, ?)"),
+		.field = cb_db_prepare(d, "INSERT INTO field_batch VALUES (?, ?, ?)"),
+		.item = cb_db_prepare(d, "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+		.dropped = cb_db_prepare(d, "INSERT INTO dropped VALUES (?, ?, ?, ?, ?)"),
+		.maxima = cb_db_prepare(d, "INSERT INTO rate_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+		.rate = cb_db_prepare(d, "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+		.threshold = cb_db_prepare(d, "INSERT INTO threshold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+	};
+	int64_t next = cb_db_number(d, "SELECT COALESCE(MAX(id), 0) + 1 FROM subject");
+	struct cb_subject *su;
+	size_t i, f;
+
+	for (i = 0; i < m->subj.n && !d->err; i++) {
+		su = m->subject[i];
+		su->id = su->id ? su->id : next++;
+		cb_db_put(d, s.put, "issidi", su->id, su->key, su->name, (int64_t)su->containers, su->days, (int64_t)su->dropped);
+		if (su->containers_add || su->days_add || su->dropped_add)
+			cb_db_put(d, s.batch, "iiidi", su->id, m->batch, (int64_t)su->containers_add, su->days_add,
+				  (int64_t)su->dropped_add);
+		for (f = 0; f < su->nset; f++)
+			if (su->set[f])
+				save_set(d, &s, su->set[f], m->field[f].kind, su->id, f + 1, m->batch);
+	}
+	sqlite3_finalize(s.put);
+	sqlite3_finalize(s.batch);
+	sqlite3_finalize(s.field);
+	sqlite3_finalize(s.item);
+	sqlite3_finalize(s.dropped);
+	sqlite3_finalize(s.maxima);
+	sqlite3_finalize(s.rate);
+	sqlite3_finalize(s.threshold);
+}
+
+static void save_allow(struct cb_db *d, const struct cb_model *m)
+{
+	sqlite3_stmt *s = cb_db_prepare(d, "INSERT INTO allow (subject, program, field, value, reason, expires, added) "
 					"VALUES (?, ?, ?, ?, 'confirmed', 0, ?)");
 	size_t i;
 
 	for (i = 0; i < m->nallow; i++)
 		if (m->allow[i].added)
-			db_put(d, s, "ssssi", m->allow[i].subject, m->allow[i].program, m->allow[i].field, m->allow[i].value,
+			cb_db_put(d, s, "ssssi", m->allow[i].subject, m->allow[i].program, m->allow[i].field, m->allow[i].value,
 			       (int64_t)cb_now_utc());
 	sqlite3_finalize(s);
-}
-
-static void copy_base(struct db *to, const char *base)
-{
-	sqlite3_backup *b;
-	struct db from;
-
-	if (to->err)
-		return;
-	to->err = open_model(&from, base, SQLITE_OPEN_READONLY, to->e);
-	if (!to->err) {
-		b = sqlite3_backup_init(to->db, "main", from.db, "main");
-		if (b)
-			sqlite3_backup_step(b, -1);
-		if (!b || sqlite3_backup_finish(b) != SQLITE_OK)
-			db_fail(to);
-	}
-	db_close(&from);
-}
-
-/* A file of our own beside path, open; the caller unlinks or renames it. */
-static int open_aside(struct db *d, const char *path, char **ret, struct cb_err *e)
-{
-	char *aside = cb_xasprintf("%s.%ld.new", path, (long)getpid());
-	int fd;
-
-	*d = (struct db){ 0 };
-	unlink(aside);
-	fd = open(aside, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		d->err = cb_fail(e, -errno, "%s: %s", path, strerror(errno));
-		free(aside);
-		return d->err;
-	}
-	close(fd);
-	*ret = aside;
-	if (db_open(d, aside, SQLITE_OPEN_READWRITE, e) == 0) {
-		d->path = path;
-		/* nobody else knows the file, and a half one is thrown away: no journal */
-		db_exec(d, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
-	}
-	return d->err;
-}
-
-static int finish_aside(struct db *d, const char *path, char *aside, struct cb_err *e)
-{
-	int fd;
-
-	db_close(d);
-	if (!d->err) {
-		fd = open(aside, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || fsync(fd) < 0 || rename(aside, path) < 0)
-			d->err = cb_fail(e, -errno, "%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-	}
-	if (d->err)
-		unlink(aside);
-	free(aside);
-	return d->err;
-}
-
-/* What is in the file is not to be added again by the next save. */
-static void forget_added(struct cb_model *m)
-{
-	struct cb_counts *c;
-	struct cb_items *t;
-	size_t i, k, n;
-
-	for (i = 0; i < m->nallow; i++)
-		m->allow[i].added = false;
-	for (i = 0; i < m->subj.n; i++) {
-		for (k = 0; k < m->subject[i]->prog.n; k++) {
-			c = &m->subject[i]->program[k]->counts;
-			for (n = 0; n < c->nslot; n++) {
-				memset(c->slot[n].add, 0, sizeof(c->slot[n].add));
-				c->slot[n].units_add = 0;
-			}
-		}
-		for (k = 0; k < m->subject[i]->nset * CB_LEVELS; k++) {
-			if (!m->subject[i]->set[k / CB_LEVELS])
-				continue;
-			t = &m->subject[i]->set[k / CB_LEVELS]->level[k % CB_LEVELS];
-			for (n = 0; n < t->map.n; n++) {
-				t->item[n].n_add = 0;
-				t->item[n].units_add = 0;
-				t->item[n].start_add = false;
-			}
-		}
-	}
 }
 
 int cb_model_save(struct cb_model *m, const char *path, const char *base, const struct cb_source *source, size_t n,
 		  struct cb_err *e)
 {
-	char pragma[96], *aside = NULL;
-	int64_t batch;
-	struct db d;
+	char *aside = NULL;
+	struct cb_db d;
+	size_t i;
 
-	if (open_aside(&d, path, &aside, e) < 0 && !aside)
+	if (cb_db_aside(&d, path, "new", &aside, e) < 0 && !aside)
 		return d.err;
-	if (base) {
-		copy_base(&d, base);
-	} else {
-		snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d; PRAGMA user_version = %d", CB_MODEL_ID,
-			 CB_MODEL_VERSION);
-		db_exec(&d, pragma);
-		db_exec(&d, schema);
-	}
-	db_exec(&d, "BEGIN; DELETE FROM threshold; DELETE FROM heldout; DELETE FROM heldout_top; DELETE FROM rate");
-	batch = save_sources(&d, source, n);
+	if (base)
+		cb_db_copy(&d, base);
+	else
+		cb_db_schema(&d);
+	cb_db_exec(&d, "BEGIN; DELETE FROM threshold; DELETE FROM rate");
+	if (!m->batch)
+		m->batch = cb_db_next_batch(&d);
+	cb_db_drop_batch(&d, m->batch); /* what this run wrote before is written anew */
+	save_sources(&d, source, n, m->batch);
 	save_names(&d, m);
-	save_subjects(&d, m, batch);
-	save_programs(&d, m, batch);
+	save_subjects(&d, m);
+	save_programs(&d, m);
 	save_allow(&d, m);
-	db_exec(&d, "COMMIT");
-	finish_aside(&d, path, aside, e);
-	if (!d.err)
-		forget_added(m);
+	cb_db_exec(&d, "COMMIT");
+	cb_db_finish(&d, path, aside, e);
+	for (i = 0; i < m->nallow && !d.err; i++)
+		m->allow[i].added = false;
 	return d.err;
 }
 
@@ -893,16 +773,16 @@ int cb_model_add_allow(const char *path, const struct cb_allow *a, const char *r
 {
 	sqlite3_stmt *s;
 	char *aside = NULL;
-	struct db d;
+	struct cb_db d;
 
-	if (open_aside(&d, path, &aside, e) < 0 && !aside)
+	if (cb_db_aside(&d, path, "new", &aside, e) < 0 && !aside)
 		return d.err;
-	copy_base(&d, path);
-	s = db_prepare(&d, "INSERT INTO allow (subject, program, field, value, reason, expires, added) "
-			   "VALUES (?, ?, ?, ?, ?, ?, ?)");
+	cb_db_copy(&d, path);
+	s = cb_db_prepare(&d, "INSERT INTO allow (subject, program, field, value, reason, expires, added) "
+			      "VALUES (?, ?, ?, ?, ?, ?, ?)");
 	if (s)
-		db_put(&d, s, "sssssii", a->subject, a->program, a->field, a->value, reason, (int64_t)a->expires,
-		       (int64_t)cb_now_utc());
+		cb_db_put(&d, s, "sssssii", a->subject, a->program, a->field, a->value, reason, (int64_t)a->expires,
+			  (int64_t)cb_now_utc());
 	sqlite3_finalize(s);
-	return finish_aside(&d, path, aside, e);
+	return cb_db_finish(&d, path, aside, e);
 }

@@ -44,6 +44,7 @@ static int top_order(const void *a, const void *b)
 	return i ? i : x->fold - y->fold;
 }
 
+/* Largest first, in an order that the content gives. */
 void cb_heldout_sort(struct cb_heldout *h)
 {
 	if (h->ntop)
@@ -57,11 +58,11 @@ static unsigned bin(uint32_t sum, unsigned window)
 	return b > 255 ? 255 : b;
 }
 
-void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned window)
+/* A block that is counted already. */
+static void heldout_place(struct cb_heldout *h, const struct cb_top *t, unsigned window)
 {
 	uint32_t i, least = 0;
 
-	h->blocks++;
 	if (!h->top)
 		h->top = cb_xalloc(CB_TOP * sizeof(*h->top));
 	if (h->ntop < CB_TOP) {
@@ -77,6 +78,23 @@ void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned windo
 	} else {
 		h->hist[bin(t->sum, window)]++;
 	}
+}
+
+void cb_heldout_put(struct cb_heldout *h, const struct cb_top *t, unsigned window)
+{
+	h->blocks++;
+	heldout_place(h, t, window);
+}
+
+void cb_heldout_add(struct cb_heldout *h, const struct cb_heldout *other, unsigned window)
+{
+	size_t i;
+
+	h->blocks += other->blocks;
+	for (i = 0; i < other->ntop; i++)
+		heldout_place(h, &other->top[i], window);
+	for (i = 0; i < sizeof(h->hist) / sizeof(h->hist[0]); i++)
+		h->hist[i] += other->hist[i];
 }
 
 /* The rank'th largest maximum as a mean cost, 0: the largest. */
@@ -112,9 +130,8 @@ static uint32_t towers(const struct cb_heldout *h, unsigned window)
 	return ret;
 }
 
-static void window_threshold(struct cb_program *p, int scale, double budget, double days)
+static void window_threshold(struct cb_program *p, const struct cb_heldout *h, int scale, double budget, double days)
 {
-	const struct cb_heldout *h = &p->held[scale];
 	struct cb_threshold *t = &p->window[scale];
 	unsigned window = cb_scale[scale];
 	double allowed = budget * days, median, spread, margin;
@@ -142,6 +159,22 @@ static void window_threshold(struct cb_program *p, int scale, double budget, dou
 	t->score = fmax(t->score, median + ALONE * 255.0 / window);
 	/* costs end at 255: no window could reach it */
 	t->scored = t->score < 250 && (p->state != CB_LEARNING || p->units >= MANY_UNITS);
+}
+
+/* By the blocks of all batches. */
+static void windows_threshold(struct cb_program *p, double budget, double days)
+{
+	struct cb_heldout all;
+	int k;
+
+	for (k = 0; k < CB_SCALES; k++) {
+		all = (struct cb_heldout){ 0 };
+		cb_heldout_add(&all, &p->held[k], cb_scale[k]);
+		cb_heldout_add(&all, &p->held_add[k], cb_scale[k]);
+		cb_heldout_sort(&all);
+		window_threshold(p, &all, k, budget, days);
+		free(all.top);
+	}
 }
 
 static void program_state(struct cb_program *p, unsigned order)
@@ -230,7 +263,7 @@ static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
 	double all = 0, share;
 	uint32_t blocks = ceil(s->days * 86400e9 / CB_BLOCK_NS);
 	bool starts = s->containers >= MIN_UNITS;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < s->nset; i++)
 		all += s->set[i] ? field_weight(m->field[i].kind) : 0;
@@ -238,8 +271,7 @@ static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
 	for (i = 0; i < s->prog.n; i++) {
 		program_state(s->program[i], m->order);
 		share = m->budget * WEIGHT_WINDOWS / all / (s->prog.n * CB_SCALES);
-		for (k = 0; k < CB_SCALES; k++)
-			window_threshold(s->program[i], k, share, s->days);
+		windows_threshold(s->program[i], share, s->days);
 	}
 	for (i = 0; i < s->nset; i++)
 		if (s->set[i])
@@ -249,12 +281,8 @@ static void subject_thresholds(struct cb_model *m, struct cb_subject *s)
 
 void cb_model_thresholds(struct cb_model *m)
 {
-	size_t i, s, k;
+	size_t i;
 
-	for (i = 0; i < m->subj.n; i++) {
-		for (s = 0; s < m->subject[i]->prog.n; s++)
-			for (k = 0; k < CB_SCALES; k++)
-				cb_heldout_sort(&m->subject[i]->program[s]->held[k]);
+	for (i = 0; i < m->subj.n; i++)
 		subject_thresholds(m, m->subject[i]);
-	}
 }

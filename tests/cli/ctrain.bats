@@ -17,7 +17,7 @@ content() {
 	python3 - "$1" <<-'EOF'
 	import sqlite3, sys
 	db = sqlite3.connect(sys.argv[1])
-	for t in "meta subject program field symbol ngram item dropped heldout heldout_top threshold allow".split():
+	for t in "meta subject program field symbol ngram item dropped heldout heldout_top threshold rate rate_batch subject_batch program_batch field_batch allow".split():
 	    for row in sorted(db.execute("SELECT * FROM " + t), key=repr):
 	        print(t, row)
 	EOF
@@ -117,6 +117,9 @@ content() {
 	wait $pid
 	calls=$( (stream; stream --seed 2 --from 500) | grep -o '"syscall.sequence":"[^"]*' | cut -d: -f2- | wc -w)
 	[ "$(python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT SUM(n) FROM ngram").fetchone()[0])' "$T/m.db")" = "$calls" ]
+	# however often it was written: one run is one batch
+	run -0 cmodel show "$T/m.db"
+	[ "$(grep -c '^learned in run' <<< "$output")" = 1 ]
 }
 
 @test "a signal ends it with what was learned so far" {

@@ -135,6 +135,7 @@ make_place() {
 		"@timestamp": (1795500000 + $i | todate | .[0:19] + ".000000000Z"), "container.cpu.time_ns": 1000003,
 		"container.memory.usage_bytes": 3000017, "container.network.rx_bytes": 1009})' >rec/resource.jsonl
 	ctrain -q -m web.db rec/exec.jsonl >/dev/null
+	cp web.db new.db
 	made --seed 3 --from 2000 --attack shell memfd args packet wx | cdetect -q -j -m web.db >alarms.jsonl
 	zstd -q rec/exec.jsonl -o a.jsonl.zst
 	cp rec/exec.jsonl seen.jsonl

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "model.h"
+#include "batch.h"
 
 struct place {
 	char folder[64], path[96];
@@ -64,17 +64,21 @@ static void learn(struct cb_model *m, unsigned n)
 	struct cb_count *c;
 
 	s->days += 0.25;
+	s->days_add += 0.25;
 	s->containers++;
+	s->containers_add++;
 	c = cb_counts_get(&p->counts, cb_ngram_key((uint64_t)a << 10 | b, 2));
 	c->n[3] += n;
 	c->add[3] += n;
 	c->units++;
 	c->units_add++;
 	p->calls += n;
+	p->calls_add += n;
 	p->units++;
+	p->units_add++;
 	cb_items_see(&cb_subject_set(s, set)->level[1], "north", 5, n, 0, 0, false, 77);
-	cb_maxima_put(&cb_set_rate(cb_subject_set(s, rate), "/bin/x")->span[1], n);
-	cb_heldout_put(&p->held[0], &top, 20);
+	cb_rate_put(cb_set_rate(cb_subject_set(s, rate), "/bin/x"), 1, n);
+	cb_heldout_put(&p->held_add[0], &top, 20);
 	cb_model_thresholds(m);
 }
 
@@ -211,9 +215,9 @@ static void test_other_files(void **state)
 	unlink(p->path);
 	learn(m, 3);
 	assert_int_equal(cb_model_save(m, p->path, NULL, NULL, 0, &e), 0);
-	run_sql(p->path, "PRAGMA user_version = 3");
-	refused(p->path, "got version 3");
-	run_sql(p->path, "PRAGMA user_version = 2; DROP TABLE ngram");
+	run_sql(p->path, "PRAGMA user_version = 4");
+	refused(p->path, "got version 4");
+	run_sql(p->path, "PRAGMA user_version = 3; DROP TABLE ngram");
 	refused(p->path, "ngram");
 	cb_model_free(m);
 }
@@ -235,10 +239,14 @@ static void test_hostile_file(void **state)
 			 "UPDATE heldout_top SET fold = -77, before = 200, symbols = zeroblob(3);"
 			 "UPDATE heldout SET hist = 'short';"
 			 "UPDATE threshold SET level = 4711, scale = 0;"
-			 "INSERT INTO heldout_top VALUES (1, 0, 5, 1, 1, 1, zeroblob(100000)), (1, 7, 5, 1, 1, 1, 'x');"
-			 "UPDATE rate SET floor = -1, scale = 0, scored = 1, blocks = -5, top = zeroblob(7);"
-			 "INSERT INTO rate VALUES (1, 2, 'y', 9, 1, 1, 1, 1, 'x', 'x', 1, 1, 1, 1, 1, 1, 1),"
-			 "(1, 2, 'z', 1, 1, 1, 1, 1, zeroblob(1000), zeroblob(1024), 1, 1, 1, 1, 1, 1, 1);"
+			 "INSERT INTO heldout_top VALUES (1, 0, 1, 5, 1, 1, 1, zeroblob(100000)), (1, 7, 1, 5, 1, 1, 1, 'x');"
+			 "UPDATE rate SET floor = -1, scale = 0, scored = 1;"
+			 "UPDATE rate_batch SET blocks = -5, top = zeroblob(7);"
+			 "INSERT INTO rate VALUES (1, 2, 'y', 9, 1, 1, 1, 1, 1, 1, 1, 1);"
+			 "INSERT INTO rate_batch VALUES (1, 2, 'y', 9, 1, 1, 1, 1, 'x', 'x'),"
+			 "(1, 2, 'z', 1, 1, 1, 1, 1, zeroblob(1000), zeroblob(1024)), (1, 2, 'z', 1, 2, 1, 1, 1, 'x', zeroblob(1024));"
+			 "INSERT INTO subject VALUES (-9, 'a', 'a', 1, 1, 0), (99999999999, 'b', 'b', 1, 1, 0);"
+			 "INSERT INTO field_batch VALUES (1, 0, 1), (77, 1, 1), (1, 256, 1);"
 			 "UPDATE meta SET value = '4000000000' WHERE key = 'order'");
 	assert_int_equal(cb_model_load(&m, p->path, true, &e), 0);
 	cb_model_thresholds(m);
@@ -248,8 +256,52 @@ static void test_hostile_file(void **state)
 	cb_model_free(m);
 }
 
+/* The tables of version 2: no batches but of counts and values. */
+static const char version_2[] =
+	"ALTER TABLE rate RENAME TO r; ALTER TABLE heldout RENAME TO h; ALTER TABLE heldout_top RENAME TO t;"
+	"CREATE TABLE rate AS SELECT r.subject, r.field, r.program, r.span, blocks, starts, start, floor, top, hist, scored, score,"
+	" per_day, largest, scale, effective, aside FROM r JOIN rate_batch USING (subject, field, program, span);"
+	"CREATE TABLE heldout AS SELECT program, scale, blocks, hist FROM h;"
+	"CREATE TABLE heldout_top AS SELECT program, scale, rank, sum, fold, before, symbols FROM t;"
+	"DROP TABLE dropped; CREATE TABLE dropped (subject, field, level, n);"
+	"DROP TABLE r; DROP TABLE h; DROP TABLE t; DROP TABLE rate_batch; DROP TABLE subject_batch; DROP TABLE program_batch;"
+	"DROP TABLE field_batch; PRAGMA user_version = 2";
+
+static void test_version_2(void **state)
+{
+	struct place *p = *state;
+	struct cb_model *m = cb_model_new();
+	struct cb_source source = { .path = "a.jsonl", .hash = "abcd", .rows = 7 };
+	struct cb_buf said = { 0 };
+	struct cb_err e = { 0 };
+	int i;
+
+	learn(m, 7);
+	assert_int_equal(cb_model_save(m, p->path, NULL, &source, 1, &e), 0);
+	cb_model_free(m);
+	run_sql(p->path, version_2);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(cb_model_load(&m, p->path, false, &e), 0);
+		check(m, i < 2 ? 7 : 18, i < 2 ? 1 : 2);
+		if (i)
+			learn(m, 11);
+		if (i < 2)
+			assert_int_equal(cb_model_save(m, p->path, p->path, NULL, 0, &e), 0);
+		cb_model_free(m);
+	}
+	/* of what it kept as a sum only, nothing can be taken away: which is said */
+	assert_int_equal(cb_model_forget_source(p->path, "a.jsonl", NULL, &said, &e), 0);
+	assert_non_null(strstr(said.s, "forgotten: a.jsonl, 7 rows\n"));
+	assert_non_null(strstr(said.s, "older version"));
+	cb_buf_free(&said);
+	assert_int_equal(cb_model_load(&m, p->path, false, &e), 0);
+	assert_true(m->subject[0]->days == 0.5);
+	assert_int_equal(m->subject[0]->set[0]->level[1].item[0].n, 11);
+	cb_model_free(m);
+}
+
 /* As version 1 wrote it: no rates, and other values of files. It is read, and saved as it is now. */
-static void test_older_version(void **state)
+static void test_version_1(void **state)
 {
 	struct place *p = *state;
 	struct cb_model *m = cb_model_new();
@@ -260,6 +312,7 @@ static void test_older_version(void **state)
 	cb_items_see(&cb_subject_set(m->subject[0], file)->level[1], "/etc/x", 6, 1, 0, 0, false, 77);
 	assert_int_equal(cb_model_save(m, p->path, NULL, NULL, 0, &e), 0);
 	cb_model_free(m);
+	run_sql(p->path, version_2);
 	run_sql(p->path, "DROP TABLE rate; PRAGMA user_version = 1");
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(cb_model_load(&m, p->path, false, &e), 0);
@@ -353,7 +406,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_allow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_older_version, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_version_2, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_version_1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_save_leaves_the_old, setup, teardown),
 		cmocka_unit_test(test_thresholds),
 	};
