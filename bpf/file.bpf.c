@@ -86,9 +86,21 @@ struct {
 	__type(value, struct share);
 } shares SEC(".maps");
 
-/* a note in the making; seq: numbers of this CPU's counters */
+/* As numbers: the verifier would not let pointers be mixed. */
+struct place {
+	__u64 entry, mount;
+};
+
+struct name {
+	struct place base, base2;
+	__u32 len, len2; /* as asked for, in the note one behind the other */
+	__u32 num1, num2;
+};
+
+/* What the stack has no room for: a note in the making, and of whom; seq: numbers of this CPU's counters */
 struct room {
 	__u64 seq;
+	struct name name;
 	struct file_note n;
 };
 struct {
@@ -425,11 +437,6 @@ static __always_inline void about(struct file_note *n, struct file *f, struct de
 
 /* ---- an open file: what it is, is beyond doubt ---- */
 
-/* As numbers: the verifier would not let pointers be mixed. */
-struct place {
-	__u64 entry, mount;
-};
-
 static __always_inline struct place place_of(struct file *f)
 {
 	struct path path = {};
@@ -553,12 +560,6 @@ static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *re
 	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
 }
 
-struct name {
-	struct place base, base2;
-	__u32 len, len2; /* as asked for, in the room one behind the other */
-	__u32 num1, num2;
-};
-
 /* The first time, as opened_first(). */
 static __noinline int named_first(struct cb_state *s, struct file_key *k, struct name *name)
 {
@@ -590,31 +591,33 @@ static __noinline int named(struct cb_state *s, struct task_struct *t, struct pt
 {
 	const volatile struct file_call *call = &calls[nr & CALL_MASK];
 	struct room *r = get_room();
-	struct name name = {};
 	struct file_key k;
+	struct name *name;
 	__u32 len;
 
 	if (!r)
 		return 0;
-	name.len = asked(r, 0, regs, call->path);
-	name.base = base_of(t, regs, call->dir, name.len ? r->n.data[0] : 0);
-	len = name.len;
+	name = &r->name;
+	__builtin_memset(name, 0, sizeof(*name));
+	name->len = asked(r, 0, regs, call->path);
+	name->base = base_of(t, regs, call->dir, name->len ? r->n.data[0] : 0);
+	len = name->len;
 	if (call->path2) {
-		name.len2 = asked(r, len, regs, call->path2);
-		name.base2 = base_of(t, regs, call->dir2, name.len2 ? r->n.data[len & (FILE_ASKED - 1)] : 0);
-		len += name.len2;
+		name->len2 = asked(r, len, regs, call->path2);
+		name->base2 = base_of(t, regs, call->dir2, name->len2 ? r->n.data[len & (FILE_ASKED - 1)] : 0);
+		len += name->len2;
 	}
 	if (call->num1)
-		name.num1 = number(regs, call->num1);
+		name->num1 = number(regs, call->num1);
 	if (call->num2)
-		name.num2 = number(regs, call->num2);
+		name->num2 = number(regs, call->num2);
 	*(__u64 *)(r->n.data + (len & (2 * FILE_ASKED - 1))) = 0;
 	k.who = s->who ? s->who : who(s);
-	k.a = name.base.entry;
-	k.b = cb_mix(name.base.mount, name.base2.entry);
-	k.c = cb_mix(cb_mix(hash_asked(len), (__u64)name.num1 << 32 | name.num2), name.len);
+	k.a = name->base.entry;
+	k.b = cb_mix(name->base.mount, name->base2.entry);
+	k.c = cb_mix(cb_mix(hash_asked(len), (__u64)name->num1 << 32 | name->num2), name->len);
 	k.what = what;
-	return again(&k, 0, name.num1) ? 0 : named_first(s, &k, &name);
+	return again(&k, 0, name->num1) ? 0 : named_first(s, &k, name);
 }
 
 /* ---- programs: attached to the exits of the calls that user space has put into the table ---- */
