@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 #include <uthash.h>
 #include "argclass.h"
@@ -410,12 +408,8 @@ static const char *const order_names[] = { "rate", "errors", "time", "container"
 
 static void screen_head(struct cb_run *run, struct top *t, uint64_t calls, FILE *out)
 {
-	time_t now = time(NULL);
-	char clock[16];
-
-	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
-	fprintf(out, "\033[H\033[J%s  %.0f calls/s in %.1f s", clock, rate(calls, t->from, t->to),
-		(t->to - t->from) / 1e9);
+	cb_screen_begin(out, cb_boot_to_utc(t->to));
+	fprintf(out, "  %.0f calls/s in %.1f s", rate(calls, t->from, t->to), (t->to - t->from) / 1e9);
 	if (t->shown_lost)
 		fprintf(out, "  %llu lost", (unsigned long long)t->shown_lost);
 	fprintf(out, "  by %s%s  (s sorts, p pauses, q ends)", order_names[t->order],
@@ -429,15 +423,6 @@ static void screen_head(struct cb_run *run, struct top *t, uint64_t calls, FILE 
 	fputs("BY ERROR\n", out);
 }
 
-static void put_text(struct cb_buf *to, const char *text, size_t len, int width)
-{
-	struct cb_buf b = {};
-
-	cb_escape(&b, text, len, false);
-	cb_buf_printf(to, "%-*.*s ", width, width, b.len ? b.s : "-");
-	cb_buf_free(&b);
-}
-
 static void screen_row(struct cb_run *run, struct top *t, struct cell *c, int width, FILE *out)
 {
 	const char *name = cb_run_container(run, &c->head);
@@ -445,10 +430,10 @@ static void screen_row(struct cb_run *run, struct top *t, struct cell *c, int wi
 	char by[132];
 
 	errors_text(c, by, sizeof(by));
-	put_text(&line, name, strlen(name), 20);
+	cb_screen_text(&line, name, strlen(name), 20);
 	if (t->by_process) {
 		cb_buf_printf(&line, "%8u ", c->key.pid);
-		put_text(&line, c->head.comm, strnlen(c->head.comm, CB_COMM), 15);
+		cb_screen_text(&line, c->head.comm, strnlen(c->head.comm, CB_COMM), 15);
 	}
 	cb_buf_printf(&line, "%-22s %10.1f %9llu  ", cb_syscall_name(c->key.nr), rate(c->count, t->from, t->to),
 		      (unsigned long long)c->errors);
@@ -463,18 +448,18 @@ static void screen_row(struct cb_run *run, struct top *t, struct cell *c, int wi
 static int screen(struct cb_run *run, FILE *out)
 {
 	struct top *t = cb_run_data(run);
-	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
 	struct cell **all;
 	uint64_t calls = 0;
+	int height, width;
 	size_t n;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	cb_screen_size(&height, &width);
 	all = sorted_cells(t->shown, t->order, &n);
 	for (size_t i = 0; i < n; i++)
 		calls += all[i]->count;
 	screen_head(run, t, calls, out);
-	for (size_t i = 0; i < n && i + 4 < ws.ws_row; i++)
-		screen_row(run, t, all[i], ws.ws_col, out);
+	for (int i = 0; i < (int)n && i + 4 < height; i++)
+		screen_row(run, t, all[i], width, out);
 	free(all);
 	return fflush(out) ? -errno : 0;
 }
@@ -545,7 +530,9 @@ static const struct argp_option options[] = {
 
 static int parse(struct cb_run *run, int key, char *arg)
 {
+	static const char *const units[] = { "container", "process" };
 	struct top *t = cb_run_data(run);
+	int by;
 
 	if (key == 'S') {
 		if (t->mode == CHUNK_LATENCY)
@@ -560,11 +547,9 @@ static int parse(struct cb_run *run, int key, char *arg)
 		t->mode = CHUNK_LATENCY;
 		return 0;
 	}
-	if (!strcmp(arg, "process"))
-		t->by_process = true;
-	else if (strcmp(arg, "container"))
-		return cb_run_fail(run, -EINVAL, "--by: expected container or process, got \"%s\"", arg);
-	return 0;
+	by = cb_run_choice(run, "--by", arg, units, 2);
+	t->by_process = by == 1;
+	return by < 0 ? by : 0;
 }
 
 static void done(struct cb_run *run)
