@@ -12,10 +12,13 @@
 int main(void)
 {
 	struct empty_bpf *skel = empty_bpf__open();
-	int err = skel ? bpf_program__set_autoload(skel->progs.empty_exit, false) : -errno;
+	struct bpf_program *p;
+	int err;
 
-	if (!err)
-		err = empty_bpf__load(skel);
+	if (skel)
+		bpf_object__for_each_program(p, skel->obj)
+			bpf_program__set_autoload(p, p == skel->progs.empty_enter);
+	err = skel ? empty_bpf__load(skel) : -errno;
 	if (!err)
 		err = empty_bpf__attach(skel);
 	if (err) {
