@@ -183,6 +183,8 @@ static const char *kind_of(const struct cb_mfield *f, const char *dataset)
 		return "process";
 	if (f->kind == CB_FIELD_CALLS || !strcmp(dataset, "cbtools.syscall"))
 		return "syscall";
+	if (f->kind == CB_FIELD_COUNT)
+		return "access";
 	return cb_field_has_rates(f->kind) || !strcmp(dataset, "cbtools.resource") ? "resource" : "access";
 }
 
@@ -509,7 +511,7 @@ static void explain_amount(struct cb_judge *j, const struct cont *c, const struc
 
 	cb_buf_reset(&j->value_text);
 	cb_rate_bucket(&j->value_text, t->rate, v);
-	finding(j, "resource", cb_rate_name(level, span), mf->name, c->subject, program, cb_text(&j->value_text),
+	finding(j, kind_of(mf, mf->dataset), cb_rate_name(level, span), mf->name, c->subject, program, cb_text(&j->value_text),
 		cb_rate_score(t->rate, span, v));
 	cb_buf_printf(&f->reason, "%s: ", mf->name);
 	cb_rate_text(&f->reason, mf->name, level, v);
@@ -521,14 +523,14 @@ static void explain_amount(struct cb_judge *j, const struct cont *c, const struc
 	cb_buf_printf(&f->expected, " in %u blocks of 10 s", th->blocks - th->aside);
 }
 
-static int judge_amount(struct cb_judge *j, const struct cb_row *row, const struct cont *c,
-			const struct cb_view_field *vf, const char *program, double v, bool *told, struct cb_err *e)
+static int judge_amount(struct cb_judge *j, const struct cb_row *row, const struct cont *c, int field, const char *program,
+			double v, bool *told, struct cb_err *e)
 {
-	const struct cb_mfield *mf = &j->model->field[vf->field];
-	struct track *t = track_of(j, c, program, vf->field);
+	const struct cb_mfield *mf = &j->model->field[field];
+	struct track *t = track_of(j, c, program, field);
 	int span;
 
-	cb_track_put(&t->now, vf->kind == CB_FIELD_LEVEL, row->time, cb_view_number(row, j->view.duration, 0), v);
+	cb_track_put(&t->now, mf->kind == CB_FIELD_LEVEL, row->time, cb_view_number(row, j->view.duration, 0), v);
 	span = too_much(j, c, t);
 	if (span < 0 || *told)
 		return 0;
@@ -539,27 +541,32 @@ static int judge_amount(struct cb_judge *j, const struct cb_row *row, const stru
 	return raise(j, row, c, e);
 }
 
-static int judge_amounts(struct cb_judge *j, const struct cb_row *row, const struct cb_view_set *vs,
-			 const struct cb_whose *who, const struct cont *c, struct cb_err *e)
+/* Of the container, and of the program. */
+static int judge_field(struct cb_judge *j, const struct cb_row *row, const struct cb_whose *who, const struct cont *c,
+		       int field, double v, struct cb_err *e)
 {
-	const struct cb_view_field *vf;
-	int err = 0;
+	bool told = false;
+	int err;
+
+	cb_buf_reset(&j->program_text);
+	cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
+	err = judge_amount(j, row, c, field, "", v, &told, e);
+	if (!err && j->program_text.len)
+		err = judge_amount(j, row, c, field, j->program_text.s, v, &told, e);
+	return err;
+}
+
+static int judge_amounts(struct cb_judge *j, const struct cb_row *row, struct cb_view_set *vs, const struct cb_whose *who,
+			 const struct cont *c, struct cb_err *e)
+{
+	int err = 0, count = cb_view_count_field(&j->view, vs, row);
 	size_t i;
 	double v;
 
-	for (i = 0; i < vs->n && !err; i++) {
-		bool told = false;
-
-		vf = &vs->field[i];
-		if (!cb_field_has_rates(vf->kind) || !cb_view_amount(row, vf->column, &v))
-			continue;
-		cb_buf_reset(&j->program_text);
-		cb_shape_text(&j->program_text, who->exe, strlen(who->exe));
-		err = judge_amount(j, row, c, vf, "", v, &told, e);
-		if (!err && j->program_text.len)
-			err = judge_amount(j, row, c, vf, j->program_text.s, v, &told, e);
-	}
-	return err;
+	for (i = 0; i < vs->n && !err; i++)
+		if (cb_field_has_rates(vs->field[i].kind) && cb_view_amount(row, vs->field[i].column, &v))
+			err = judge_field(j, row, who, c, vs->field[i].field, v, e);
+	return err || count < 0 ? err : judge_field(j, row, who, c, count, who->count, e);
 }
 
 /* ---- scores ---- */

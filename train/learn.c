@@ -215,28 +215,38 @@ static void learn_amount(struct cb_learn *l, const struct cb_row *row, struct co
 			t->most[k] = t->now.value[k];
 }
 
-static void learn_amounts(struct cb_learn *l, const struct cb_row *row, const struct cb_view_set *vs,
-			  const struct cb_whose *who, struct cont *c)
+/* Of the container, and of the program. */
+static void learn_field(struct cb_learn *l, const struct cb_row *row, const struct cb_whose *who, struct cont *c, int field,
+			bool level, double v)
 {
-	const struct cb_view_field *f;
 	char program[CB_SHAPE_MAX * 2];
 	struct cb_buf *b = &l->view.value;
 	const char *cont;
+
+	cb_buf_reset(b);
+	cb_shape_text(b, who->exe, strlen(who->exe));
+	snprintf(program, sizeof(program), "%s", cb_text(b));
+	cont = cb_view_cont_key(&l->view, row, who);
+	learn_amount(l, row, c, track_of(l, cont, "", c, field), level, v);
+	if (*program)
+		learn_amount(l, row, c, track_of(l, cont, program, c, field), level, v);
+}
+
+static void learn_amounts(struct cb_learn *l, const struct cb_row *row, struct cb_view_set *vs, const struct cb_whose *who,
+			  struct cont *c)
+{
+	int count = cb_view_count_field(&l->view, vs, row);
+	const struct cb_view_field *f;
 	size_t i;
 	double v;
 
 	for (i = 0; i < vs->n; i++) {
 		f = &vs->field[i];
-		if (!cb_field_has_rates(f->kind) || !cb_view_amount(row, f->column, &v))
-			continue;
-		cb_buf_reset(b);
-		cb_shape_text(b, who->exe, strlen(who->exe));
-		snprintf(program, sizeof(program), "%s", cb_text(b));
-		cont = cb_view_cont_key(&l->view, row, who);
-		learn_amount(l, row, c, track_of(l, cont, "", c, f->field), f->kind == CB_FIELD_LEVEL, v);
-		if (*program)
-			learn_amount(l, row, c, track_of(l, cont, program, c, f->field), f->kind == CB_FIELD_LEVEL, v);
+		if (cb_field_has_rates(f->kind) && cb_view_amount(row, f->column, &v))
+			learn_field(l, row, who, c, f->field, f->kind == CB_FIELD_LEVEL, v);
 	}
+	if (count >= 0)
+		learn_field(l, row, who, c, count, false, who->count);
 }
 
 static struct stream *stream_of(struct cb_learn *l, const struct cb_row *row, const struct cb_whose *who,
@@ -361,14 +371,15 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 		cb_learn_absorb(l);
 }
 
-static void note_field(struct cb_subject *s, const struct cb_view_field *f, bool entered)
+static void note_field(struct cb_subject *s, int field, enum cb_field_kind kind, bool entered)
 {
-	bool rates = cb_field_has_rates(f->kind);
+	bool rates = cb_field_has_rates(kind);
 	struct cb_set *set;
 
-	if (f->kind != CB_FIELD_ARGS && (entered || (!rates && (!cb_field_has_values(f->kind) || f->kind == CB_FIELD_EXE))))
+	if (field < 0 ||
+	    (kind != CB_FIELD_ARGS && (entered || (!rates && (!cb_field_has_values(kind) || kind == CB_FIELD_EXE)))))
 		return;
-	set = cb_subject_set(s, f->field);
+	set = cb_subject_set(s, field);
 	set->watched = true;
 	if (rates)
 		cb_set_rate(set, "");
@@ -386,7 +397,9 @@ static void note_watched(struct cb_learn *l, struct cb_subject *s, bool entered)
 	for (i = 0; i < l->view.n; i++) {
 		vs = &l->view.set[i];
 		for (k = 0; vs->watched && k < vs->n; k++)
-			note_field(s, &vs->field[k], entered);
+			note_field(s, vs->field[k].field, vs->field[k].kind, entered);
+		for (k = 0; vs->watched && k < vs->ncount; k++)
+			note_field(s, vs->count[k].field, CB_FIELD_COUNT, entered);
 	}
 }
 

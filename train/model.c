@@ -197,6 +197,8 @@ static enum cb_field_kind field_kind(const char *dataset, const char *name, enum
 
 	if (role == CB_SEQ)
 		return CB_FIELD_CALLS;
+	if (role == CB_RATE && !strncmp(name, CB_COUNT_FIELD, strlen(CB_COUNT_FIELD)))
+		return CB_FIELD_COUNT;
 	if (role == CB_RATE || role == CB_LEVEL)
 		return role == CB_RATE ? CB_FIELD_RATE : CB_FIELD_LEVEL;
 	for (i = 0; i < sizeof(special) / sizeof(special[0]); i++)

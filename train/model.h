@@ -95,15 +95,17 @@ enum cb_field_kind {
 	CB_FIELD_PEER,	/* as CB_FIELD_VALUE; its numbers are ports and networks, and tell */
 	CB_FIELD_RATE,	/* how much in an interval: struct cb_rate */
 	CB_FIELD_LEVEL, /* how much at the end of an interval */
+	CB_FIELD_COUNT, /* how often rows of one action: as CB_FIELD_RATE */
 };
+#define CB_COUNT_FIELD "event.count" /* ":ACTION" behind it */
 /* Has values that were seen or not, of any row. */
 static inline bool cb_field_has_values(enum cb_field_kind k)
 {
-	return k != CB_FIELD_CALLS && k != CB_FIELD_RATE && k != CB_FIELD_LEVEL;
+	return k < CB_FIELD_RATE && k != CB_FIELD_CALLS;
 }
 static inline bool cb_field_has_rates(enum cb_field_kind k)
 {
-	return k == CB_FIELD_RATE || k == CB_FIELD_LEVEL;
+	return k >= CB_FIELD_RATE;
 }
 int cb_levels(enum cb_field_kind k);
 struct cb_mfield {

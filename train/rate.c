@@ -46,15 +46,20 @@ static const struct {
 	{ "network.failures", 10, NUMBER },
 	{ "syscall.count", 1000, NUMBER },
 	{ "syscall.errors", 1000, NUMBER },
+	{ CB_COUNT_FIELD ":open", 100, NUMBER },
+	{ CB_COUNT_FIELD ":map", 100, NUMBER },
+	{ CB_COUNT_FIELD ":", 20, NUMBER }, /* all other actions */
 };
 
 static int known_find(const char *field)
 {
-	size_t i;
+	size_t i, len;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(known[i].name, field))
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		len = strlen(known[i].name);
+		if (!strncmp(known[i].name, field, len) && (!field[len] || known[i].name[len - 1] == ':'))
 			return i;
+	}
 	return -1;
 }
 

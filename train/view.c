@@ -5,6 +5,8 @@
 #include "rules.h"
 #include "view.h"
 
+#define COUNTS_MAX 64 /* actions of a dataset */
+
 void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m, bool learn)
 {
 	char *label;
@@ -40,9 +42,12 @@ void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m,
 
 void cb_view_done(struct cb_view *v)
 {
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < v->n; i++) {
+		for (k = 0; k < v->set[i].ncount; k++)
+			free(v->set[i].count[k].action);
+		free(v->set[i].count);
 		free(v->set[i].field);
 		free(v->set[i].other);
 	}
@@ -104,7 +109,8 @@ static void other_add(struct cb_view *v, struct cb_view_set *s, const char *name
 static int telling_order(const void *a, const void *b)
 {
 	static const int rank[] = { [CB_FIELD_EXE] = 0,	  [CB_FIELD_ARGS] = 1, [CB_FIELD_PATH] = 2, [CB_FIELD_PEER] = 3,
-				    [CB_FIELD_VALUE] = 4, [CB_FIELD_CALLS] = 5, [CB_FIELD_RATE] = 6, [CB_FIELD_LEVEL] = 7 };
+				    [CB_FIELD_VALUE] = 4, [CB_FIELD_CALLS] = 5, [CB_FIELD_RATE] = 6, [CB_FIELD_LEVEL] = 7,
+				    [CB_FIELD_COUNT] = 8 };
 	const struct cb_view_field *x = a, *y = b;
 	int order = rank[x->kind] - rank[y->kind];
 
@@ -129,8 +135,10 @@ struct cb_view_set *cb_view_set(struct cb_view *v, const struct cb_dataset *d)
 	for (i = 0; i < d->ncol; i++)
 		if (common_role(d->col[i].name) == CB_NROLES) {
 			set_add(v, s, d->name, d->col[i].name, d->col[i].role);
+			s->counts |= d->col[i].role == CB_SET;
 			other_add(v, s, d->col[i].name);
 		}
+	s->counts &= !s->calls;
 	qsort(s->field, s->n, sizeof(*s->field), telling_order);
 	return s;
 }
@@ -140,6 +148,25 @@ static const char *text(const struct cb_row *row, int column)
 	const char *s = column < 0 ? NULL : cb_row_get(row, column);
 
 	return s ? s : "";
+}
+
+int cb_view_count_field(struct cb_view *v, struct cb_view_set *s, const struct cb_row *row)
+{
+	const char *action = text(row, v->action);
+	char *name;
+	size_t i;
+
+	for (i = 0; i < s->ncount; i++)
+		if (!strcmp(s->count[i].action, action))
+			return s->count[i].field;
+	if (!s->counts || s->ncount == COUNTS_MAX)
+		return -1;
+	s->count = cb_xrealloc(s->count, (s->ncount + 1) * sizeof(*s->count));
+	name = cb_xasprintf(CB_COUNT_FIELD "%s%s", *action ? ":" : "", action);
+	s->count[i] = (struct cb_view_count){ cb_xstrdup(action), field_find(v, s->dataset->name, name, CB_RATE) };
+	s->ncount++;
+	free(name);
+	return s->count[i].field;
 }
 
 static const char *first_of(const char *a, const char *b)

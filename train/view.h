@@ -13,6 +13,11 @@ struct cb_view_field {
 	enum cb_field_kind kind;
 	uint64_t with; /* rows that had it */
 };
+/* How often rows of one action come. */
+struct cb_view_count {
+	char *action;
+	int field; /* of the model, -1: not learned */
+};
 /* What one dataset means to the model; made once. */
 struct cb_view_set {
 	const struct cb_dataset *dataset;
@@ -21,6 +26,9 @@ struct cb_view_set {
 	uint64_t rows;
 	bool watched; /* rows of it came, if only its schema */
 	bool calls; /* has a sequence */
+	bool counts; /* a row is something that was done, so that how often counts */
+	struct cb_view_count *count;
+	size_t ncount;
 	bool exec; /* cbtools.exec: ends and failures say nothing new */
 	bool rules; /* there are written rules for it */
 	int *other; /* columns that name another container */
@@ -65,6 +73,8 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row);
 /* -EINVAL if a dataset's rows never had a column that is learned of it. */
 int cb_view_missing(const struct cb_view *v, struct cb_err *e);
+/* Field of how often such rows come, -1: nobody wants to know. */
+int cb_view_count_field(struct cb_view *v, struct cb_view_set *s, const struct cb_row *row);
 /* A number of a RATE or LEVEL field; false: not measured. */
 bool cb_view_amount(const struct cb_row *row, int column, double *ret);
 uint64_t cb_view_number(const struct cb_row *row, int column, uint64_t absent);

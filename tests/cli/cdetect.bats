@@ -311,6 +311,14 @@ alone() {
 	[ "$(cat "$T/got")" = 'web|resource|rate1|network.failures|up to 80|T1046' ]
 }
 
+@test "a burst of what is done every second is an alarm, though each of it is known" {
+	alone encrypt
+	[ "$(sed 's/up to [0-9]*/N/' "$T/got")" = 'web|access|rate1|event.count:rename|N|T1486' ]
+	fields "$T/out" alarm.reason alarm.expected | grep -qE '^event.count:rename: [0-9]+/s over 1 s; alarm from [0-9]+/s\|at most [0-9]+/s in '
+	bash -e <(fields "$T/out" alarm.allow | sed "s|$BATS_FILE_TMPDIR/more.db|$T/m.db|" | sed "1i cp $BATS_FILE_TMPDIR/more.db $T/m.db")
+	run -0 cdetect -m "$T/m.db" -q --exit-code "$T/a"
+}
+
 @test "how much is allowed is a limit" {
 	alone burn
 	cp "$BATS_FILE_TMPDIR/more.db" "$T/m.db"

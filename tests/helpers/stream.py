@@ -193,6 +193,8 @@ class More:
             self.file(s + 0.96, w, "open", "/etc/shadow", "read")
         if "overwrite" in a.attack:
             self.file(s + 0.96, w, "open", "/srv/www/index.html", "write|truncate|create")
+        for n in range(307) if "encrypt" in a.attack else []:
+            self.file(s + 0.96, w, "rename", "/var/cache/%d.tmp" % n, "", "", "/var/cache/%d" % n)
         if "host" in a.attack:
             self.file(s + 0.96, w, "open", "/mnt/etc/shadow", "read")
         for port in range(1, 68) if "ports" in a.attack else []:
