@@ -3,7 +3,7 @@ bats_require_minimum_version 1.5.0
 load ../live/lib
 
 setup() {
-	require_tool python3 gnuplot zstd
+	require_tool python3 gnuplot zstd sqlite3
 	D=$BATS_TEST_TMPDIR
 	PATH=$CB_TOP/scripts:$PATH
 }
@@ -93,6 +93,45 @@ made() {
 	grep -q 'No rows of file, peer, resource' "$D/words"
 	# the same input, the same page
 	creport -m "$D/m.db" "$D/rows.jsonl" "$D/alarms.jsonl" | cmp - "$D/r.html"
+}
+
+@test "an order never seen: its steps on the map of the chain, and where it lies among held-out blocks" {
+	local blocks x y
+	made --attack order
+	creport -m "$D/m.db" "$D/rows.jsonl" "$D/alarms.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	words "$D/r.html" | tr -s ' \n' ' ' >"$D/words"
+	# tone and number of each step as the model and the rows have it
+	python3 - "$D/m.db" "$D/alarms.jsonl" "$D/r.html" <<-'P'
+		import collections, html, json, re, sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		name = dict(db.execute("SELECT id, name FROM symbol"))
+		program = db.execute("SELECT id FROM program WHERE path = '/usr/sbin/srv'").fetchone()[0]
+		pair, out = collections.Counter(), collections.Counter()
+		for k, n in db.execute("SELECT k, n FROM ngram WHERE program = ?", (program,)):
+		    if k >> 60 & 15 >= 2:
+		        pair[name[k >> 10 & 1023], name[k & 1023]] += n
+		        out[name[k >> 10 & 1023]] += n
+		page = open(sys.argv[3]).read()
+		alarm = int(re.search(r'where alarm <a href=.#a(\d+)', page).group(1))
+		raised = [r for r in map(json.loads, open(sys.argv[2])) if r.get("event.action") == "raised" and "alarm.detector" in r]
+		calls = [c.strip("<>") for c in raised[alarm - 1]["alarm.calls"].split()]
+		first = {}
+		for n, s in enumerate(zip(calls, calls[1:]), 1):
+		    first.setdefault(s, n)
+		cells = re.findall(r'<td class="h(\d)( p)?" title="(\S+) then (\S+): [^"]*">(?:<span>(\d+)\+?</span>)?</td>', page)
+		assert len(cells) >= 25, len(cells)
+		for tone, p, x, y, n in cells:
+		    p = bool(p)
+		    assert p == ((x, y) in first) and (not p or int(n) == first[x, y]), (x, y, n)
+		    assert (tone == "0") == (pair[x, y] == 0), (x, y, tone)
+		    assert (tone == "5") == (pair[x, y] * 4 > out[x]), (x, y, tone)
+		assert sum(bool(c[1]) and c[0] == "0" for c in cells) >= 3
+	P
+	blocks=$(sqlite3 "$D/m.db" "SELECT sum(blocks) FROM heldout WHERE scale = 0 AND program = (SELECT id FROM program WHERE path = '/usr/sbin/srv')")
+	[ "$blocks" -gt 100 ]
+	grep -q "the most unusual 20 calls of each of $blocks blocks of normal time" "$D/words"
+	grep -q 'the threshold at' "$D/r.html"
 }
 
 @test "no alarm: the page says no, and shows the load" {
