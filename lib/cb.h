@@ -212,6 +212,12 @@ bool cb_run_table(const struct cb_run *run); /* rows are a table, or would be */
 bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
 void cb_run_columns(struct cb_run *run, const char *fields); /* in start: --fields of a table unless one is given */
 bool cb_run_kernel_has(const char *function);	  /* a function programs may call (kfunc) */
+/* In parse: which of the words arg is, or -EINVAL with a text that names them all. */
+int cb_run_choice(struct cb_run *run, const char *option, const char *arg, const char *const *words, int n);
+/* In screen: rows and columns there are; clears it and writes the time; a column, escaped, cut and filled up. */
+void cb_screen_size(int *rows, int *columns);
+void cb_screen_begin(FILE *out, uint64_t utc_ns);
+void cb_screen_text(struct cb_buf *to, const char *text, size_t len, int width);
 /* Before load: bytes of the main ring. */
 int cb_run_ring(struct cb_run *run, size_t bytes);
 /* Is this what -c, -p, -n, -u ask for? Makes the container known. head: of a record. */

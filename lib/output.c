@@ -47,8 +47,9 @@ int cb_output_open(struct cb_run *run)
 	if (o->write && !o->replay && nobody_reads())
 		return open_recording(run);
 	run->no_table &= o->format == CB_TABLE;
+	/* a recording becomes a picture where the tool makes that of rows */
 	run->screen = o->format == CB_TABLE && run->tool->screen && !run->rows && run->schema == run->tool->schema[0] &&
-		      isatty(STDOUT_FILENO);
+		      (!o->replay || run->tool->row) && isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
 	if (!err)
 		err = cb_writer_open(&run->outw, o->format, run->out, run->schema, table_fields(run), &run->err);
@@ -57,6 +58,8 @@ int cb_output_open(struct cb_run *run)
 
 void cb_output_event(struct cb_run *run, const struct cb_event *ev)
 {
+	if (run->tool->row)
+		run->tool->row(run, ev);
 	if (run->outw && !run->screen && !run->no_table)
 		cb_writer_event(run->outw, ev);
 	if (run->recw)

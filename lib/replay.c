@@ -6,7 +6,33 @@
 #include "reader.h"
 #include "run.h"
 
-static int replay_row(struct cb_run *run, struct cb_names *names, const struct cb_row *row, void *rec)
+/* A screen shows an interval: all rows with the same end. shown: the end of those so far; 0: there were none. */
+static int replay_screen(struct cb_run *run, uint64_t *shown, uint64_t end)
+{
+	int err = run->screen && *shown && end != *shown ? run->tool->screen(run, stdout) : 0;
+
+	*shown = end;
+	return err ? cb_fail(&run->err, err, "screen: %s", strerror(-err)) : 0;
+}
+
+static int replay_event(struct cb_run *run, const struct cb_event *ev, uint64_t *shown)
+{
+	int err;
+
+	run->stats.seen += ev->c.count;
+	if (!cb_filter_event(run->opt.filter, NULL, &ev->c) && !cb_filter_target(run->opt.filter, ev)) {
+		run->filtered += ev->c.count;
+		return 0;
+	}
+	err = replay_screen(run, shown, ev->c.end);
+	if (err)
+		return err;
+	run->sent += ev->c.count;
+	cb_output_event(run, ev);
+	return 0;
+}
+
+static int replay_row(struct cb_run *run, struct cb_names *names, const struct cb_row *row, void *rec, uint64_t *shown)
 {
 	struct cb_event ev;
 	int err = cb_event_from_row(run->schema, names, row, rec, &ev, &run->err);
@@ -14,13 +40,7 @@ static int replay_row(struct cb_run *run, struct cb_names *names, const struct c
 	if (err)
 		return err;
 	if (!strcmp(ev.c.kind, "event")) {
-		if (cb_filter_event(run->opt.filter, NULL, &ev.c) || cb_filter_target(run->opt.filter, &ev)) {
-			run->sent += ev.c.count;
-			cb_output_event(run, &ev);
-		} else {
-			run->filtered += ev.c.count;
-		}
-		run->stats.seen += ev.c.count;
+		return replay_event(run, &ev, shown);
 	} else if (!strcmp(ev.c.kind, "heartbeat") || !strcmp(ev.c.kind, "gap")) {
 		cb_output_meta(run, &ev.c);
 	} else if (!strcmp(ev.c.kind, "end")) {
@@ -54,6 +74,7 @@ int cb_replay(struct cb_run *run)
 	struct cb_reader *r = NULL;
 	struct cb_row row;
 	int dataset = cb_names_id(names, "event.dataset"), bad = 0, err, got = 0;
+	uint64_t shown = 0;
 	void *rec = NULL;
 
 	err = cb_reader_open(&r, names, run->opt.replay, &run->err);
@@ -71,7 +92,7 @@ int cb_replay(struct cb_run *run)
 			cb_emit_meta(run, "schema");
 			rec = cb_xalloc(run->schema->size);
 		}
-		if (got < 0 || replay_row(run, names, &row, rec)) {
+		if (got < 0 || replay_row(run, names, &row, rec, &shown)) {
 			fprintf(stderr, "%s: %s\n", run->tool->name, run->err.text);
 			run->err.text[0] = '\0';
 			bad++;
@@ -81,6 +102,8 @@ int cb_replay(struct cb_run *run)
 	if (!err && !run->outw)
 		err = cb_fail(&run->err, -EINVAL, "%s: expected rows of cbtools.%s, got none", run->opt.replay,
 			      run->schema->name);
+	if (!err)
+		err = replay_screen(run, &shown, 0);
 	if (!err && run->prom)
 		err = cb_emit_prom(run);
 	if (!err)

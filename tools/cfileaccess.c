@@ -5,7 +5,6 @@
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -85,11 +84,14 @@ struct inode {
 enum top_order { BY_BYTES, BY_CALLS, BY_OPENS, NORDERS };
 static const char *const orders[NORDERS] = { "bytes", "calls", "opens" };
 
-/* A line of --top: a file of a container. */
+/* A line of --top: a file of a container, from the rows of an interval, be they live or replayed. */
 struct line {
-	struct cb_head head;
-	const char *path; /* of the first cell in it, then a copy */
+	char *key; /* the container's id, then the path */
+	size_t key_len;
+	const char *path; /* in the key */
+	char *cont, *comm; /* names; of the first row */
 	uint64_t opens, calls, read, written;
+	UT_hash_handle hh;
 };
 
 struct files {
@@ -111,9 +113,8 @@ struct files {
 	struct cb_buf key, inside;
 	uint64_t lost;	/* since the last row */
 	uint64_t begun; /* of the rows in the making */
-	struct line *line; /* of the interval on the screen */
-	size_t nline;
-	uint64_t from, to;
+	struct line *line; /* of the interval on the screen, */
+	uint64_t from, to; /* UTC */
 };
 
 static uint64_t hash_seed;
@@ -578,8 +579,6 @@ static int by_order(const void *a, const void *b)
 	return x->count != y->count ? (x->count < y->count ? 1 : -1) : strcmp(x->path, y->path);
 }
 
-static void add_lines(struct files *f, struct cell **all, size_t n);
-
 /* All rows in the making are written; those that counters of the new turn belong to stay, empty. */
 static int emit_all(struct cb_run *run, struct files *f, uint64_t to)
 {
@@ -593,8 +592,6 @@ static int emit_all(struct cb_run *run, struct files *f, uint64_t to)
 	qsort(all, n, sizeof(*all), by_order);
 	for (size_t i = 0; !err && i < n; i++)
 		err = emit_cell(run, f, all[i], to);
-	if (f->top)
-		add_lines(f, all, n);
 	free(all);
 	clear_shares(f);
 	HASH_ITER(hh, f->cell, c, next) {
@@ -629,11 +626,15 @@ static int drained(struct cb_run *run)
 
 static void clear_lines(struct files *f)
 {
-	for (size_t i = 0; i < f->nline; i++)
-		free((char *)f->line[i].path);
-	free(f->line);
-	f->line = NULL;
-	f->nline = 0;
+	struct line *l, *next;
+
+	HASH_ITER(hh, f->line, l, next) {
+		HASH_DEL(f->line, l);
+		free(l->key);
+		free(l->cont);
+		free(l->comm);
+		free(l);
+	}
 }
 
 static int tick(struct cb_run *run, uint64_t from, uint64_t to)
@@ -645,43 +646,57 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		err = flush(run, f);
 	else
 		f->skel->bss->turn++; /* what a container may send counts anew */
-	f->from = from;
-	f->to = to;
-	if (f->top)
-		clear_lines(f);
+	/* without a row the screen is empty */
+	clear_lines(f);
 	return err ? err : emit_all(run, f, to);
 }
 
 /* ---- --top ---- */
 
-static int by_file(const void *a, const void *b)
+static struct line *line_of(struct files *f, const struct cb_event *ev)
 {
-	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
-	uint64_t p = ((const struct cb_head *)x->front)->cont, q = ((const struct cb_head *)y->front)->cont;
+	const struct file_rec *r = ev->rec;
+	size_t id = strlen(ev->c.cont_id) + 1;
+	struct line *l;
 
-	return p != q ? (p < q ? -1 : 1) : strcmp(x->path, y->path);
+	cb_buf_reset(&f->key);
+	cb_buf_put(&f->key, ev->c.cont_id, id);
+	cb_buf_puts(&f->key, r->path);
+	HASH_FIND(hh, f->line, f->key.s, f->key.len, l);
+	if (l)
+		return l;
+	l = cb_xalloc(sizeof(*l));
+	l->key = cb_xalloc(f->key.len + 1);
+	memcpy(l->key, f->key.s, f->key.len);
+	l->key_len = f->key.len;
+	l->path = l->key + id;
+	l->cont = cb_xstrdup(ev->c.cont_name);
+	l->comm = cb_xstrdup(ev->c.comm);
+	HASH_ADD_KEYPTR(hh, f->line, l->key, l->key_len, l);
+	return l;
 }
 
-static void add_lines(struct files *f, struct cell **all, size_t n)
+static void row(struct cb_run *run, const struct cb_event *ev)
 {
-	struct line *l = NULL;
+	struct files *f = cb_run_data(run);
+	const struct file_rec *r = ev->rec;
+	struct line *l;
 
-	qsort(all, n, sizeof(*all), by_file);
-	f->line = cb_xrealloc(f->line, (f->nline + n + 1) * sizeof(*f->line));
-	for (size_t i = 0; i < n; i++) {
-		const struct cell *c = all[i];
-
-		if (!i || by_file(&all[i - 1], &all[i])) {
-			l = &f->line[f->nline++];
-			*l = (struct line){ .path = cb_xstrdup(c->path) };
-			memcpy(&l->head, c->front, sizeof(l->head));
-		}
-		l->calls += c->count;
-		if (c->op == FILE_OPEN || c->op == FILE_CREATE)
-			l->opens += c->count;
-		l->read += c->op == FILE_READ ? c->bytes : 0;
-		l->written += c->op == FILE_WRITE ? c->bytes : 0;
+	if (!f->top)
+		return;
+	if (ev->c.end != f->to) { /* the first of an interval */
+		clear_lines(f);
+		f->to = ev->c.end;
+		f->from = ev->c.start;
 	}
+	if (ev->c.start < f->from)
+		f->from = ev->c.start;
+	l = line_of(f, ev);
+	l->calls += ev->c.count;
+	if (!strcmp(ev->c.action, cb_file_actions[FILE_OPEN]) || !strcmp(ev->c.action, cb_file_actions[FILE_CREATE]))
+		l->opens += ev->c.count;
+	l->read += r->read_bytes;
+	l->written += r->write_bytes;
 }
 
 static uint64_t weight(const struct line *l, enum top_order by)
@@ -693,50 +708,49 @@ static uint64_t weight(const struct line *l, enum top_order by)
 	}
 }
 
-static enum top_order line_order; /* qsort() has no argument for it */
-
-static int line_cmp(const void *a, const void *b)
+static int line_cmp(const void *a, const void *b, void *arg)
 {
-	const struct line *x = a, *y = b;
-	uint64_t p = weight(x, line_order), q = weight(y, line_order);
+	const struct line *x = *(struct line *const *)a, *y = *(struct line *const *)b;
+	enum top_order by = *(const enum top_order *)arg;
+	uint64_t p = weight(x, by), q = weight(y, by);
+	int paths;
 
-	return p != q ? (p < q ? 1 : -1) : strcmp(x->path, y->path);
+	if (p != q)
+		return p < q ? 1 : -1;
+	paths = strcmp(x->path, y->path);
+	return paths ? paths : strcmp(x->key, y->key);
 }
 
-static void screen_line(struct cb_run *run, const struct line *l, int width, FILE *out)
+static void screen_line(const struct line *l, int width, FILE *out)
 {
-	struct cb_buf name = {}, comm = {}, path = {}, text = {};
-	const char *cont = cb_run_container(run, &l->head);
+	struct cb_buf text = {};
 
-	cb_escape(&name, *cont ? cont : "-", *cont ? strlen(cont) : 1, false);
-	cb_escape(&comm, l->head.comm, strnlen(l->head.comm, CB_COMM), false);
-	cb_escape(&path, l->path, strlen(l->path), false);
-	cb_buf_printf(&text, "%-20.20s %-15.15s %8llu %8llu %12llu %12llu  %s", name.len ? name.s : "",
-		      comm.len ? comm.s : "", (unsigned long long)l->opens, (unsigned long long)l->calls,
-		      (unsigned long long)l->read, (unsigned long long)l->written, path.len ? path.s : "");
+	cb_screen_text(&text, l->cont, strlen(l->cont), 20);
+	cb_screen_text(&text, l->comm, strlen(l->comm), 15);
+	cb_buf_printf(&text, "%8llu %8llu %12llu %12llu  ", (unsigned long long)l->opens, (unsigned long long)l->calls,
+		      (unsigned long long)l->read, (unsigned long long)l->written);
+	cb_escape(&text, l->path, strlen(l->path), false);
 	fprintf(out, "%.*s\n", width, text.s);
-	cb_buf_free(&name);
-	cb_buf_free(&comm);
-	cb_buf_free(&path);
 	cb_buf_free(&text);
 }
 
 static int screen(struct cb_run *run, FILE *out)
 {
 	struct files *f = cb_run_data(run);
-	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
-	time_t now = time(NULL);
-	char clock[16];
+	int n = HASH_COUNT(f->line), i = 0, height, width;
+	struct line **all = cb_xalloc((n + 1) * sizeof(*all)), *l;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
-	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
-	line_order = f->order;
-	qsort(f->line, f->nline, sizeof(*f->line), line_cmp);
-	fprintf(out, "\033[H\033[J%s  %zu files in %.1f s, by %s%s\n\n%-20s %-15s %8s %8s %12s %12s  %s\n", clock, f->nline,
-		(f->to - f->from) / 1e9, orders[f->order], cb_run_paused(run) ? "  (paused)" : "", "CONTAINER", "COMM",
-		"OPENS", "CALLS", "READ", "WRITTEN", "PATH");
-	for (size_t i = 0; i < f->nline && i + 4 < ws.ws_row; i++)
-		screen_line(run, &f->line[i], ws.ws_col, out);
+	for (l = f->line; l; l = l->hh.next)
+		all[i++] = l;
+	qsort_r(all, n, sizeof(*all), line_cmp, &f->order);
+	cb_screen_size(&height, &width);
+	cb_screen_begin(out, n ? f->to : cb_now_utc());
+	fprintf(out, "  %d files within %.1f s, by %s%s\n\n%-20s %-15s %8s %8s %12s %12s  %s\n", n, n ? (f->to - f->from) / 1e9 : 0,
+		orders[f->order], cb_run_paused(run) ? "  (paused)" : "", "CONTAINER", "COMM", "OPENS", "CALLS", "READ",
+		"WRITTEN", "PATH");
+	for (i = 0; i < n && i + 4 < height; i++)
+		screen_line(all[i], width, out);
+	free(all);
 	return fflush(out) ? -errno : 0;
 }
 
@@ -848,14 +862,14 @@ static int parse_ops(struct cb_run *run, struct files *f, const char *list)
 
 static int parse_top(struct cb_run *run, struct files *f, const char *by)
 {
+	int order = by ? cb_run_choice(run, "--top", by, orders, NORDERS) : BY_BYTES;
+
+	if (order < 0)
+		return order;
 	f->top = true;
-	for (int i = 0; i < NORDERS; i++)
-		if (!by || !strcmp(by, orders[i])) {
-			f->order = i;
-			f->bytes |= i == BY_BYTES;
-			return 0;
-		}
-	return cb_run_fail(run, -EINVAL, "--top: expected bytes, calls or opens, got \"%s\"", by);
+	f->order = order;
+	f->bytes |= order == BY_BYTES;
+	return 0;
 }
 
 static int parse(struct cb_run *run, int key, char *arg)
@@ -938,6 +952,7 @@ static const struct cb_tool cfileaccess = {
 	.record = record,
 	.tick = tick,
 	.drained = drained,
+	.row = row,
 	.screen = screen,
 	.key = key,
 	.done = done,

@@ -249,3 +249,48 @@ sum_counts() {
 	assert_rows "$ROWS.n" 'event and action == "open" and (path | startswith("/tmp/d/f")) and flags == "read"' 7
 	[ "$(sum_counts "$ROWS.n" 'action == "open" and (path | startswith("/tmp/d/f")) and flags == "read"')" = 331 ]
 }
+
+# what is done again and again, odd names, failures, and bytes
+busy() {
+	start_waiting work -- sh -c 'mkdir /tmp/d /tmp/o && files opens /tmp/d 7 331 && files odd /tmp/o && files bytes /tmp/b 11 && files ops /tmp/d'
+}
+
+@test "cfileaccess -r: a recording gives the rows as they were, to the byte" {
+	local rec=$BATS_TEST_TMPDIR/rec
+	busy
+	files_start --bytes -w "$rec.jsonl.zst"
+	collector_start "$ROWS.csv" cfileaccess --csv --host-path -c "$(ctr_id work)" -w "$rec.csv"
+	collector_start "$ROWS.table" cfileaccess --bytes -c "$(ctr_id work)" -w "$rec.jsonl"
+	collector_start "$ROWS.every" cfileaccess -j --every --bytes -c "$(ctr_id work)" -w "$rec.every.jsonl"
+	go work
+	collector_stop "$ROWS"
+	collector_stop "$ROWS.csv"
+	collector_stop "$ROWS.table"
+	collector_stop "$ROWS.every"
+	[ "$(count_rows "$ROWS" 'event and action == "write"')" -gt 0 ]
+	cfileaccess -r "$rec.jsonl.zst" -j | grep '"event.kind":"event"' | cmp - <(grep '"event.kind":"event"' "$ROWS")
+	cfileaccess -r "$rec.every.jsonl" --every -j | grep '"event.kind":"event"' | cmp - <(grep '"event.kind":"event"' "$ROWS.every")
+	cfileaccess -r "$rec.csv" --csv | grep ',event,' | cmp - <(grep ',event,' "$ROWS.csv")
+	cfileaccess -r "$rec.jsonl" | cmp - "$ROWS.table"
+}
+
+@test "cfileaccess --top: a picture of each interval; -r draws the same" {
+	local rec=$BATS_TEST_TMPDIR/rec.jsonl pid=$BATS_TEST_TMPDIR/pid live=$BATS_TEST_TMPDIR/live again=$BATS_TEST_TMPDIR/again
+	require_tool script
+	busy
+	script -qfc "stty rows 50 cols 200; echo \$\$ >$pid; exec cfileaccess --top=calls --bytes -i 1 -c $(ctr_id work) -w $rec" "$live" \
+		>/dev/null </dev/null 3>&- 4>&- &
+	wait_for grep -qs '"schema"' "$rec"
+	go work
+	kill -INT "$(cat "$pid")"
+	wait $!
+	script -qfc "stty rows 50 cols 200; exec cfileaccess --top=calls --bytes -r $rec" "$again" >/dev/null </dev/null 3>&- 4>&-
+	# screens that show a file; the first line is of script(1)
+	screens() { tail -n +2 "$1" | grep -v '^Script done' | tr -d '\r' | awk -v RS='\033\\[H\033\\[J' '/\// { print }'; }
+	screens "$live" >"$live.screens"
+	screens "$again" >"$again.screens"
+	cat "$again.screens"
+	grep -q "files within .* by calls" "$live.screens"
+	grep -Eq "$(ctr_id work | cut -c 1-20).* files +[0-9]+ .* /tmp/d/f6" "$live.screens"
+	cmp "$live.screens" "$again.screens"
+}
