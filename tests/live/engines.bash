@@ -10,10 +10,10 @@
 #
 # and then has, in each test:
 #	engine_start ENGINE NAME CMD...		runs CMD in a container in the background; engine_name ENGINE NAME is its name
-#	engine_brief ENGINE NAME CMD...		the same in the foreground, removed at its end
+#						(RUN: options of docker and podman, -d usually)
 #	engine_image ENGINE NAME		what its image is called, "" if there is none
 #	watch_start, watch_stop			all collectors at once, each into $WATCH/TOOL
-#	watch_until FILTER			... until each has a row with it
+#	watch_until FILTER			waits until each has a row with it
 #
 # Engines: docker, ctr (containerd), podman, rootless (podman started by a user), runc, crun, lxc, nspawn. In
 # hybrid their state lies below $ENG and the folder of the test file. In a view (v2: a mount namespace where
@@ -50,16 +50,23 @@ engines_up() {
 	chmod 711 "$ENG"
 	engine_root || return 1
 	engine_user || return 1
-	[ "$kind" = hybrid ] || view_up "$kind" || return 1
+	[ "$kind" = hybrid ] || view_up || return 1
 	podman_config
 	for e; do
 		case $e in
-		docker) DOCKER_DIR=$ENG/docker docker_up ${DOCKER_ARGS:-} && docker save -o "$ENG/image.tar" local/bb:1.0 && chmod 644 "$ENG/image.tar" ;;
+		docker) engine_docker_up && docker save -o "$ENG/image.tar" local/bb:1.0 && chmod 644 "$ENG/image.tar" ;;
 		ctr) in_view ctr -n "$TAG" images import "$ENG/image.tar" >/dev/null ;;
 		podman) podman_do load -q -i "$ENG/image.tar" >/dev/null ;;
 		rootless) rootless_up && rootless_do load -q -i "$ENG/image.tar" >/dev/null ;;
 		esac || { fail "$e did not come up"; return 1; }
 	done
+}
+
+engine_docker_up() {
+	local args=()
+	[ "$VIEW_KIND" != systemd ] || args=(--exec-opt native.cgroupdriver=systemd)
+	DOCKER_DIR=$ENG/docker
+	docker_up "${args[@]}"
 }
 
 # A folder of programs that only this file's containers have: who runs them is known by that.
@@ -88,36 +95,80 @@ engines_down() {
 
 # ---- views ----
 
-# What happens in the new namespaces, before who keeps them there waits.
+# What makes the new root in namespaces of its own; with a systemd changes go to memory, not to this host's files.
 VIEW_SCRIPT='
 set -e
-umount -R /sys/fs/cgroup
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs -o mode=755 tmpfs /var/lib
-mkdir /var/lib/run
-mount --bind /run /var/lib/run
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -m 711 "$ENG"
-mount --bind "/var/lib$ENG" "$ENG"
-umount /var/lib/run
-rmdir /var/lib/run
-for f in "$ENG"/etc/*; do mount --bind "$f" "/etc/${f##*/}"; done
+m=$ENG/os
+mkdir "$m"
+if [ "$VIEW_KIND" = systemd ]; then
+	mount -t tmpfs tmpfs "$m"
+	mkdir "$m/upper" "$m/work" "$m/root"
+	mount -t overlay overlay -o "lowerdir=/,upperdir=$m/upper,workdir=$m/work" "$m/root"
+	m=$m/root
+	mount --rbind /sys "$m/sys"
+	mount --rbind /dev "$m/dev"
+	mount -t proc proc "$m/proc"
+	mount -t tmpfs tmpfs "$m/etc/systemd/system"
+	for u in $VIEW_MASK; do ln -s /dev/null "$m/etc/systemd/system/$u"; done
+	for d in "$BATS_RUN_TMPDIR" "$O" "$CB_TOP"; do mkdir -p "$m$d"; mount --bind "$d" "$m$d"; done
+else
+	mount --rbind / "$m"
+fi
+mount --make-rprivate "$m"
+umount -R "$m/sys/fs/cgroup"
+mount -t cgroup2 cgroup2 "$m/sys/fs/cgroup"
+mount -t tmpfs -o mode=755 tmpfs "$m/var/lib"
+mount -t tmpfs -o mode=755 tmpfs "$m/run"
+mkdir -m 711 "$m$ENG"
+mount --bind "$ENG" "$m$ENG"
+for f in "$ENG"/etc/*; do mount --bind "$f" "$m/etc/${f##*/}"; done
+cd "$m"
+pivot_root . .
+umount -l .
+cd /
 echo ready >"$ENG/view"
+if [ "$VIEW_KIND" = systemd ]; then
+	container=cbt exec /lib/systemd/systemd --unit=basic.target --log-target=console --show-status=no
+fi
 exec sleep infinity
 '
 
+# What a systemd should leave alone: it is not the only one on this host.
+VIEW_MASK='systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service
+	systemd-modules-load.service systemd-sysctl.service systemd-remount-fs.service systemd-binfmt.service
+	systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service systemd-tmpfiles-clean.timer systemd-sysusers.service
+	systemd-random-seed.service systemd-timesyncd.service systemd-networkd.service systemd-journal-flush.service
+	systemd-journald-audit.socket systemd-firstboot.service systemd-machine-id-commit.service systemd-pstore.service
+	proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount
+	sys-kernel-config.mount sys-fs-fuse-connections.mount docker.socket podman.socket tmp.mount
+	systemd-update-utmp.service ldconfig.service'
+
 view_ready() {
-	[ -s "$ENG/view" ] || ! kill -0 "$1" 2>/dev/null
+	[ -s "$ENG/view" ] || process_ended "$1"
+}
+
+systemd_runs() {
+	in_view systemctl is-system-running 2>/dev/null | grep -q -E 'running|degraded'
 }
 
 view_up() {
-	export VIEW_PID VIEW_NS=--mount
-	setsid unshare --mount --propagation private sh -c "$VIEW_SCRIPT" \
+	local new=(--mount) cgroup
+	export VIEW_PID VIEW_NS=--mount VIEW_MASK O CB_TOP BATS_RUN_TMPDIR
+	if [ "$VIEW_KIND" = systemd ]; then
+		VIEW_NS='--mount --pid --net --uts --ipc --cgroup'
+		new=($VIEW_NS --fork)
+		VIEW_CGROUP=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/$TAG
+		mkdir "$VIEW_CGROUP"
+	fi
+	VIEW_CGROUP=${VIEW_CGROUP:-} setsid sh -c '[ -z "$VIEW_CGROUP" ] || echo 0 >"$VIEW_CGROUP/cgroup.procs"
+		exec unshare "$@"' sh "${new[@]}" --propagation private sh -c "$VIEW_SCRIPT" \
 		</dev/null >"$ENG/view.log" 2>&1 3>&- 4>&- &
 	VIEW_PID=$!
 	wait_for view_ready $VIEW_PID
 	[ -s "$ENG/view" ] || { fail "no view: $(cat "$ENG/view.log")"; return 1; }
+	[ "$VIEW_KIND" != systemd ] || VIEW_PID=$(pgrep -P $VIEW_PID)
 	view_set
+	[ "$VIEW_KIND" != systemd ] || wait_for systemd_runs || { tail -n 20 "$ENG/view.log" >&2; return 1; }
 }
 
 # A cgroup of v2 and all below it
@@ -135,7 +186,7 @@ podman_config() {
 		log_driver = "k8s-file"
 		[engine]
 		runtime = "runc"
-		cgroup_manager = "cgroupfs"
+		cgroup_manager = "$([ "$VIEW_KIND" = systemd ] && echo systemd || echo cgroupfs)"
 		events_logger = "file"
 		lock_type = "file"
 	C
@@ -218,7 +269,7 @@ engine_image() {
 	esac
 }
 
-# Sees the host's processes below /hostproc
+# The host's processes are below /hostproc there.
 engine_start() {
 	local engine=$1 name
 	name=$(engine_name "$1" "$2")
@@ -231,10 +282,27 @@ engine_start() {
 		fail "$engine: $(cat "$BATS_TEST_TMPDIR/log")"
 }
 
+# options of docker's and podman's run
+RUN=(-d)
+
 start_docker() {
 	local name=$1
 	shift
-	docker run -d --network none -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
+	docker run "${RUN[@]}" --network none -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
+}
+
+start_podman() {
+	run_podman podman_do "$@"
+}
+
+start_rootless() {
+	run_podman rootless_do "$@"
+}
+
+run_podman() {
+	local as=$1 name=$2
+	shift 2
+	"$as" run "${RUN[@]}" --network none --pids-limit 0 -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
 }
 
 start_ctr() {
@@ -242,18 +310,6 @@ start_ctr() {
 	shift
 	in_view ctr -n "$TAG" run -d --null-io --cpu-shares 0 --mount type=bind,src=/proc,dst=/hostproc,options=rbind:ro \
 		"$(engine_image ctr)" "$name" "$@"
-}
-
-start_podman() {
-	local name=$1
-	shift
-	podman_do run -d --network none --pids-limit 0 -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
-}
-
-start_rootless() {
-	local name=$1
-	shift
-	rootless_do run -d --network none --pids-limit 0 -v /proc:/hostproc:ro --name "$name" local/bb:1.0 "$@"
 }
 
 start_runc() {
@@ -301,17 +357,6 @@ start_nspawn() {
 	echo $! >"$CTR_DIR/$name/nspawn"
 }
 
-engine_brief() {
-	local engine=$1 name
-	name=$(engine_name "$1" "$2")
-	shift 2
-	case $engine in
-	docker) docker run --rm --network none --name "$name" local/bb:1.0 "$@" ;;
-	podman) podman_do run --rm --network none --pids-limit 0 --name "$name" local/bb:1.0 "$@" ;;
-	rootless) rootless_do run --rm --network none --pids-limit 0 --name "$name" local/bb:1.0 "$@" ;;
-	esac </dev/null 3>&- 4>&-
-}
-
 # What live_teardown does not
 engine_teardown() {
 	local engine name left=0
@@ -319,8 +364,8 @@ engine_teardown() {
 	while read -r engine name; do
 		case $engine in
 		ctr) in_view ctr -n "$TAG" task rm -f "$name" && in_view ctr -n "$TAG" container rm "$name" ;;
-		podman) podman_do rm -f -t 0 "$name" ;;
-		rootless) rootless_do rm -f -t 0 "$name" ;;
+		podman) podman_do rm -f -i -t 0 "$name" ;;
+		rootless) rootless_do rm -f -i -t 0 "$name" ;;
 		crun) in_view crun delete --force "$name" ;;
 		lxc) in_view lxc-stop -P "$(lxc_path)" -n "$name" -k ;;
 		nspawn) remove_nspawn "$name" ;;
@@ -371,35 +416,87 @@ watch_until() {
 
 # Something for each collector; $1: whose environment it looks at
 ENGINE_WORK='d=/'${TAG:-}'; $d/execs 3; $d/files open /etc/passwd; $d/net call tcp 127.0.0.1 9 1 0 0
-cat /hostproc/$1/environ >/dev/null; exec $d/use hold'
+cat /hostproc/$1/environ >/dev/null'
 
-# A container of the engine is started and works: each collector names it, its image and engine in every row.
-engine_shown() {
-	local name image runtime victim right tool
-	name=$(engine_name "$1" one) image=$(engine_image "$1" one) runtime=$(engine_runtime "$1")
-	right="ctr == \"$name\" and (.[\"container.image.name\"] // \"\") == \"$image\" and .[\"container.runtime\"] == \"$runtime\""
-	engine_victim "$1"
-	watch_start
-	engine_start "$1" one sh -c "$ENGINE_WORK" sh "$VICTIM_PID"
-	watch_until "$right"
-	wait_for has_rows "$WATCH/ccontact" "event and $right and action == \"proc_environ\" and .[\"target.process.pid\"] == $VICTIM_PID"
-	watch_stop
+# engine_right ENGINE NAME: a row that tells all that is known of this container
+engine_right() {
+	echo "ctr == \"$(engine_name "$1" "$2")\" and (.[\"container.image.name\"] // \"\") == \"$(engine_image "$1" "$2")\" and
+		.[\"container.runtime\"] == \"$(engine_runtime "$1")\" and (.[\"container.id\"] | length) > 0"
+}
+
+# Each collector had rows of it, and in each row all was right.
+assert_shown() {
+	local right tool
+	right=$(engine_right "$1" "$2")
 	for tool in "${WATCHES[@]}"; do
-		assert_rows "$WATCH/$tool" "event and ((exe // \"\" | startswith(\"/$TAG/\")) or ctr == \"$name\") and ($right | not)" 0
+		assert_rows "$WATCH/$tool" "event and ((exe // \"\" | startswith(\"/$TAG/\")) or ctr == \"$(engine_name "$1" "$2")\") and
+			($right | not)" 0
 	done
 	assert_rows "$WATCH/cexecsnoop" "event and $right and action == \"start\" and args[1:2] == [\"child\"]" 3
+	has_rows "$WATCH/ccontact" "event and $right and action == \"proc_environ\" and .[\"target.process.pid\"] == $VICTIM_PID"
+}
+
+# engine_shown ENGINE [CGROUP]: a container is started and works; its cgroup is one that this expression describes.
+engine_shown() {
+	engine_victim "$1"
+	watch_start
+	engine_start "$1" one sh -c "$ENGINE_WORK; exec \$d/use hold" sh "$VICTIM_PID"
+	watch_until "$(engine_right "$1" one)"
+	watch_stop
+	assert_shown "$1" one
+	assert_rows "$WATCH/cexecsnoop" "event and $(engine_right "$1" one) and (.[\"container.cgroup.path\"] // \"\" | test(\"${2:-}\") | not)" 0
+}
+
+# The same of one that is gone at once, with all that told its name.
+engine_brief_shown() {
+	engine_victim "$1"
+	watch_start
+	RUN=(--rm)
+	engine_start "$1" one sh -c "$ENGINE_WORK; sleep 0.05" sh "$VICTIM_PID"
+	watch_until "$(engine_right "$1" one)"
+	watch_stop
+	assert_shown "$1" one
+}
+
+# A container gets another name while it is watched.
+engine_renamed_shown() {
+	engine_victim "$1"
+	watch_start
+	engine_start "$1" one sh -c "while :; do $ENGINE_WORK; sleep 0.2; done" sh "$VICTIM_PID"
+	watch_until "$(engine_right "$1" one)"
+	case $1 in
+	docker) docker rename "$TAG-one" "$TAG-two" ;;
+	podman) podman_do rename "$TAG-one" "$TAG-two" >/dev/null ;;
+	esac
+	echo "$1 $TAG-two" >>"$BATS_TEST_TMPDIR/started"
+	watch_until "$(engine_right "$1" two)"
+	watch_stop
+}
+
+# A container that sees the processes of the host sends signals to another: both are named.
+engine_kill_shown() {
+	local row
+	engine_victim "$1"
+	collector_start "$WATCH.kill" ccontact -j -i 1
+	RUN=(-d --pid=host)
+	engine_start "$1" spy contact signal "$VICTIM_PID" 7
+	row="event and action == \"signal\" and .[\"target.container.name\"] == \"$(ctr_id victim)\""
+	wait_for has_rows "$WATCH.kill" "$row"
+	wait_for has_rows "$WATCH.kill" "$row and .[\"event.count\"] > 1"
+	collector_stop "$WATCH.kill"
+	assert_rows "$WATCH.kill" "$row and ($(engine_right "$1" spy) and .[\"target.container.image.name\"] == \"$OCI_IMAGE\" and
+		.[\"target.process.pid\"] == $VICTIM_PID and comm == \"contact\" | not)" 0
+	[ "$(rows "$WATCH.kill" "$row" | jq -s 'map(.["event.count"]) | add')" = 7 ]
 }
 
 # Somebody else to have something done to: VICTIM_PID. A user may look only at what is the user's.
 engine_victim() {
-	case $1 in
-	rootless)
+	if [ "$1" = rootless ]; then
 		engine_start rootless victim contact wait
 		VICTIM_PID=$(rootless_do inspect -f '{{.State.Pid}}' "$TAG-victim")
-		;;
-	*)
-		ctr_start victim contact wait
+	else
+		ctr_start victim --annotation "org.opencontainers.image.ref.name=$OCI_IMAGE" -- contact wait
+		wait_for grep -q waiting "$CTR_DIR/victim/out"
 		VICTIM_PID=$(ctr_pid victim)
-		;;
-	esac
+	fi
 }

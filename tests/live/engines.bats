@@ -9,10 +9,17 @@ teardown_file() { engines_down; }
 setup() { live_setup; }
 teardown() { engine_teardown; live_teardown; }
 
-@test "docker" { engine_shown docker; }
-@test "containerd (ctr)" { engine_shown ctr; }
-@test "podman" { engine_shown podman; }
-@test "rootless podman, without any cgroup" { engine_shown rootless; }
+@test "docker" { engine_shown docker '^/docker/[0-9a-f]{64}$'; }
+@test "containerd (ctr)" { engine_shown ctr "^/$TAG/$TAG-one\$"; }
+@test "podman" { engine_shown podman '^/libpod_parent/libpod-[0-9a-f]{64}$'; }
+@test "rootless podman, without any cgroup" { engine_shown rootless '^/?$'; }
 @test "runc" { engine_shown runc; }
-@test "LXC" { engine_shown lxc; }
-@test "systemd-nspawn" { engine_shown nspawn; }
+@test "LXC" { engine_shown lxc '^/lxc.payload.'; }
+@test "systemd-nspawn" { engine_shown nspawn '/payload$'; }
+
+@test "docker: a container of a moment" { engine_brief_shown docker; }
+@test "podman: a container of a moment" { engine_brief_shown podman; }
+@test "docker: a container gets another name" { engine_renamed_shown docker; }
+@test "podman: a container gets another name" { engine_renamed_shown podman; }
+@test "docker: a container kills" { engine_kill_shown docker; }
+@test "podman: a container kills" { engine_kill_shown podman; }
