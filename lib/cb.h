@@ -81,6 +81,7 @@ struct cb_common {
 	const char *host_id, *boot_id;
 	const char *cont_id, *cont_name, *image, *image_id, *runtime; /* "" for the host */
 	const char *cgroup;    /* "container.cgroup.path" */
+	const char *label;     /* "container.label": KEY=VALUE, "" or NULL: none was asked for or it has none */
 	uint32_t pid, vpid, tid, ppid;
 	uint64_t creation;     /* "process.creation.time", UTC ns */
 	uint64_t exec_id;      /* "process.exec.id" */

@@ -28,6 +28,7 @@ const struct cb_field cb_common_fields[] = {
 	C(image_id, CB_STR, "container.image.id", NULL, CB_NONE, "image digest"),
 	C(runtime, CB_STR, "container.runtime", NULL, CB_NONE, "engine, unknown if none fits"),
 	C(cgroup, CB_PATH, "container.cgroup.path", NULL, CB_NONE, "control group"),
+	C(label, CB_STR, "container.label", NULL, CB_NONE, "KEY=VALUE of the label that --label asks for"),
 	C(action, CB_STR, "event.action", "ACTION", CB_NONE, "what was done"),
 	C(pid, CB_UINT, "process.pid", "PID", CB_NONE, "process id on the host"),
 	C(vpid, CB_UINT, "process.vpid", NULL, CB_NONE, "process id inside the container"),

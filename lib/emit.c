@@ -89,6 +89,16 @@ static void fill_host(const struct cb_run *run, struct cb_common *c)
 	c->count = 1;
 }
 
+static const char *label_of(const struct cb_cont *c, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (char *const *l = c->label; l && *l; l++)
+		if (!strncmp(*l, key, len) && (*l)[len] == '=')
+			return *l;
+	return "";
+}
+
 static struct cb_cont *fill(struct cb_run *run, const struct cb_head *h, struct cb_common *c)
 {
 	struct cb_cont *cont = container(run, h);
@@ -103,6 +113,7 @@ static struct cb_cont *fill(struct cb_run *run, const struct cb_head *h, struct 
 		c->image_id = cont->image_id;
 		c->runtime = cont->runtime;
 		c->cgroup = cont->cgroup;
+		c->label = run->opt.label ? label_of(cont, run->opt.label) : "";
 	}
 	fill_process(run, h, c);
 	return cont;

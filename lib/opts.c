@@ -7,7 +7,7 @@
 #include <string.h>
 #include "run.h"
 
-enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_PROMETHEUS, KEY_DUMP, KEY_READY, KEY_GAP };
+enum { KEY_EXCLUDE = 0x100, KEY_FIELDS, KEY_CSV, KEY_NO_ARGS, KEY_LABEL, KEY_PROMETHEUS, KEY_DUMP, KEY_READY, KEY_GAP };
 
 static const struct argp_option common[] = {
 	{ NULL, 0, NULL, 0, "Which containers and processes:", 1 },
@@ -27,6 +27,7 @@ static const struct argp_option common[] = {
 	{ "json", 'j', NULL, 0, "same as --output=json", 3 },
 	{ "csv", KEY_CSV, NULL, 0, "same as --output=csv", 3 },
 	{ "fields", KEY_FIELDS, "LIST", 0, "these fields, comma-separated; +x,-y changes the usual ones; help lists them", 3 },
+	{ "label", KEY_LABEL, "KEY", 0, "the container's label KEY in each row, as container.label (ctrain --by=label:KEY)", 3 },
 	{ "no-args", KEY_NO_ARGS, NULL, 0, "never read or print arguments of programs", 3 },
 	{ NULL, 0, NULL, 0, "Recordings:", 4 },
 	{ "write", 'w', "FILE", 0,
@@ -196,6 +197,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_FIELDS:
 		o->fields = arg;
+		break;
+	case KEY_LABEL:
+		if (!*arg || strchr(arg, '='))
+			argp_error(state, "--label: expected the key of a label, got \"%s\"", arg);
+		o->label = arg;
 		break;
 	case KEY_NO_ARGS:
 		o->no_args = true;

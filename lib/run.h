@@ -16,6 +16,7 @@
 struct cb_opts {
 	enum cb_format format;
 	const char *fields;
+	const char *label; /* key of the one that rows have; NULL: none */
 	struct cb_filter *filter;
 	bool all, failed, no_args, quiet;
 	const char *dump; /* what, of the hidden --dump */

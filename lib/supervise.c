@@ -290,6 +290,8 @@ static void common_args(struct cb_supervisor *s, const struct cb_worker *w)
 		cb_supervisor_arg(s, "--exclude=%s", o->exclude[i]);
 	if (o->all)
 		cb_supervisor_arg(s, "--all");
+	if (o->label)
+		cb_supervisor_arg(s, "--label=%s", o->label);
 	if (o->no_args)
 		cb_supervisor_arg(s, "--no-args");
 	if (o->quiet)
@@ -674,7 +676,7 @@ void cb_supervisor_free(struct cb_supervisor *s)
 
 /* ---- options ---- */
 
-enum { KEY_EXCLUDE = 0x200, KEY_NO_ARGS };
+enum { KEY_EXCLUDE = 0x200, KEY_NO_ARGS, KEY_LABEL };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Which containers, and how long:", 1 },
@@ -682,6 +684,7 @@ static const struct argp_option options[] = {
 	  "only containers with this name (a shell pattern), id prefix of 4 or more, image=GLOB, label=KEY[=VALUE] or /cgroup/path; repeatable", 1 },
 	{ "exclude", KEY_EXCLUDE, "PATTERN", 0, "not these containers (same forms); repeatable", 1 },
 	{ "all", 'a', NULL, 0, "processes of the host too", 1 },
+	{ "label", KEY_LABEL, "KEY", 0, "the container's label KEY in each row (ctrain --by=label:KEY)", 1 },
 	{ "no-args", KEY_NO_ARGS, NULL, 0, "never read or keep arguments of programs", 1 },
 	{ "duration", 'd', "TIME", 0, "end after TIME: seconds, or 500ms 5s 10m 2h 1d", 1 },
 	{ NULL, 0, NULL, 0, "Other:", 5 },
@@ -715,6 +718,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case 'a':
 		s->opt.all = true;
+		break;
+	case KEY_LABEL:
+		if (!*arg || strchr(arg, '='))
+			argp_error(state, "--label: expected the key of a label, got \"%s\"", arg);
+		s->opt.label = arg;
 		break;
 	case KEY_NO_ARGS:
 		s->opt.no_args = true;

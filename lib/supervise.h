@@ -43,6 +43,7 @@ struct cb_supervisor_ops {
 struct cb_supervisor_opts {
 	char **container, **exclude; /* lists of "--container=PATTERN", "--exclude=PATTERN" */
 	int ncontainer, nexclude;
+	const char *label; /* NULL: none */
 	bool all, no_args, quiet;
 	uint64_t duration_ns;
 };

@@ -234,7 +234,7 @@ static struct incident *open_incident(struct cb_incidents *in, uint64_t id, cons
 	struct incident *i = cb_xalloc(sizeof(*i));
 	struct cb_common part = { .dataset = "cbtools.incident", .kind = "event", .host_id = c->host_id, .boot_id = c->boot_id,
 				  .cont_id = c->cont_id, .cont_name = c->cont_name, .image = c->image,
-				  .image_id = c->image_id, .runtime = c->runtime, .cgroup = c->cgroup };
+				  .image_id = c->image_id, .runtime = c->runtime, .cgroup = c->cgroup, .label = c->label };
 
 	cb_kept_set(&i->kept, &part);
 	i->first = now;

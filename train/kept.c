@@ -26,6 +26,7 @@ void cb_kept_set(struct cb_kept *k, const struct cb_common *from)
 	c->image_id = keep(&new, c->image_id);
 	c->runtime = keep(&new, c->runtime);
 	c->cgroup = keep(&new, c->cgroup);
+	c->label = keep(&new, c->label);
 	c->comm = keep(&new, c->comm);
 	c->exe = keep(&new, c->exe);
 	cb_kept_free(k);

@@ -9,8 +9,6 @@
 
 void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m, bool learn)
 {
-	char *label;
-
 	*v = (struct cb_view){ .names = names, .model = m, .learn = learn, .label = -1 };
 	v->kind = cb_names_id(names, "event.kind");
 	v->action = cb_names_id(names, "event.action");
@@ -34,9 +32,7 @@ void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m,
 	v->duration = cb_names_id(names, "event.duration_ns");
 	v->flags = cb_names_id(names, "file.flags");
 	if (!strncmp(m->by, "label:", 6)) {
-		label = cb_xasprintf("container.label.%s", m->by + 6);
-		v->label = cb_names_id(names, label);
-		free(label);
+		v->label = cb_names_id(names, "container.label");
 	}
 }
 
@@ -215,6 +211,18 @@ bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row)
 	return !*s || !strcmp(s, "event");
 }
 
+/* Of KEY=VALUE, if it is the key that the model goes by. */
+static const char *label_value(struct cb_view *v, const struct cb_row *row)
+{
+	const char *label = text(row, v->label), *key = v->model->by + 6;
+	size_t len = strlen(key);
+
+	if (strncmp(label, key, len) || label[len] != '=')
+		return "";
+	v->labelled = true;
+	return label + len + 1;
+}
+
 void cb_view_who(struct cb_view *v, const struct cb_row *row, struct cb_whose *ret)
 {
 	const char *id = text(row, v->cont_id), *name = text(row, v->cont_name), *image = text(row, v->image);
@@ -224,7 +232,7 @@ void cb_view_who(struct cb_view *v, const struct cb_row *row, struct cb_whose *r
 	ret->cont = first_of(cont, CB_HOST);
 	ret->subject = "";
 	if (v->label >= 0)
-		ret->subject = text(row, v->label);
+		ret->subject = label_value(v, row);
 	else if (!strcmp(by, "image"))
 		ret->subject = first_of(image_id, image);
 	ret->subject_name = *ret->subject == *image_id && !strcmp(ret->subject, image_id) ? first_of(image, image_id) :
@@ -363,7 +371,14 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 int cb_view_missing(const struct cb_view *v, struct cb_err *e)
 {
 	const struct cb_view_set *s;
+	uint64_t rows = 0;
 	size_t i, k;
+
+	for (i = 0; i < v->n; i++)
+		rows += v->set[i].rows;
+	if (v->label >= 0 && rows && !v->labelled)
+		return cb_fail(e, -EINVAL, "%s: expected rows with this label (collectors write it with --label=%s), got %llu without",
+			       v->model->by, v->model->by + 6, (unsigned long long)rows);
 
 	for (i = 0; i < v->n; i++) {
 		s = &v->set[i];

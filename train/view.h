@@ -37,6 +37,7 @@ struct cb_view_set {
 struct cb_view {
 	struct cb_names *names;
 	struct cb_model *model;
+	bool labelled; /* a row had the label that the model goes by */
 	bool learn; /* fields new to the model are added */
 	struct cb_view_set *set;
 	size_t n;

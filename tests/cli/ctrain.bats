@@ -103,6 +103,40 @@ content() {
 	content "$T/m.db" | grep -q "field .*'acme.door', 'door', 'set'"
 }
 
+@test "--by=label: containers of several images that have one label share a baseline" {
+	stream > "$T/a"
+	stream --seed 2 --container api --image other > "$T/b"
+	label() {
+		python3 - "$@" <<-'EOF'
+		import json, sys
+		for line in open(sys.argv[1]):
+		    r = json.loads(line)
+		    if "container.name" in r:
+		        r["container.label"] = sys.argv[2]
+		    print(json.dumps(r))
+		EOF
+	}
+	label "$T/a" "app=a shop=1" > "$T/a.jsonl"
+	label "$T/b" "app=a shop=1" > "$T/b.jsonl"
+	run -0 --separate-stderr ctrain --by=label:app -m "$T/m.db" "$T/a.jsonl" "$T/b.jsonl"
+	[[ "$output" == *"a shop=1: 2 containers"* ]]
+	# a third is judged by it; one with another label is not known
+	stream --seed 3 --from 2000 --container new --image third --attack shell > "$T/c"
+	label "$T/c" "app=a shop=1" > "$T/c.jsonl"
+	run -2 --separate-stderr cdetect -q --exit-code -j -m "$T/m.db" "$T/c.jsonl"
+	[[ "$output" == *'"container.label":"app=a shop=1"'*'"alarm.subject":"a shop=1"'* ]]
+	label "$T/c" "app=b" > "$T/d.jsonl"
+	run -0 --separate-stderr cdetect --exit-code -m "$T/m.db" "$T/d.jsonl"
+	[[ "$stderr" == *"no baseline for new (b)"* ]]
+	# rows without it, or with another key
+	label "$T/a" "application=a" > "$T/e.jsonl"
+	for input in "$T/a" "$T/e.jsonl"; do
+		run -1 --separate-stderr ctrain --by=label:app -m "$T/n.db" "$input"
+		[[ "$stderr" == "ctrain: label:app: expected rows with this label (collectors write it with --label=app), got "*" without" ]]
+		[ ! -e "$T/n.db" ]
+	done
+}
+
 @test "a live stream is checkpointed" {
 	command -v ctrain cdetect || return 1
 	mkfifo "$T/p"

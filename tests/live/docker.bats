@@ -30,7 +30,7 @@ teardown() { live_teardown; }
 	docker run -d --network none --name two local/bb:1.0 sleep 1000
 	collector_start "$e.id" cexecsnoop -j -c "${id:0:6}"
 	collector_start "$e.image" cexecsnoop -j -c 'image=local/*'
-	collector_start "$e.label" cexecsnoop -j -c label=tier=web
+	collector_start "$e.label" cexecsnoop -j -c label=tier=web --label=tier
 	collector_start "$e.not" cexecsnoop -j --exclude=tw?
 	docker exec one execs 7
 	docker exec two execs 11
@@ -43,6 +43,8 @@ teardown() { live_teardown; }
 	for f in id label; do
 		assert_rows "$e.$f" 'event and ctr != "one"' 0
 	done
+	assert_rows "$e.label" 'event and .["container.label"] != "tier=web"' 0
+	assert_rows "$e.id" 'event and .["container.label"]' 0
 	assert_rows "$e.not" 'event and ctr == "two"' 0
 	assert_rows "$e.image" 'event and ctr == "two" and action == "start" and args[1:2] == ["child"]' 11
 }
