@@ -837,20 +837,20 @@ int file_ring(struct trace_event_raw_sys_exit *ctx)
 	return s && ctx->ret >= 0 && !only_failed ? partly(s, FILE_IO_URING) : 0;
 }
 
-#if defined(__TARGET_ARCH_x86)
-#define TIF_ADDR32 (1UL << 29) /* arch/x86/include/asm/thread_info.h: a 32-bit program */
-#define TS_COMPAT 2	       /* same place: in a 32-bit call */
-#else
-#define TIF_ADDR32 (1UL << 22)
-#define TS_COMPAT 0
-#endif
+#define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: in a 32-bit call */
+
+/* By how far its addresses go: the flags that say so have other numbers in each kernel. */
+static __always_inline bool small_program(struct task_struct *t)
+{
+	return BPF_CORE_READ(t, mm, task_size) <= 1ULL << 32;
+}
 
 static __always_inline void file_exec(struct cb_state *s, struct task_struct *t)
 {
 	s->who = 0;
 	s->partly = 0;
 	s->h.flags &= ~CB_F_COMPAT;
-	if (!(BPF_CORE_READ(t, thread_info.flags) & TIF_ADDR32) || (s->h.flags & CB_F_DROP) || only_failed)
+	if (!small_program(t) || (s->h.flags & CB_F_DROP) || only_failed)
 		return;
 	s->partly = FILE_32BIT;
 	partly(s, FILE_32BIT);
