@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ring NOPS OPENS: so many operations that do nothing, and openings of /etc/passwd, through an io_uring, one at a
- * time. Prints "ring NOPS OPENS" with what succeeded, or why it could not.
+ * Through an io_uring, one at a time:
+ *	ring NOPS OPENS			so many operations that do nothing, and openings of /etc/passwd
+ *	ring unlink PATH
+ *	ring connect ADDRESS PORT N	N connections that are refused
+ * Prints "ring NOPS OPENS" with what succeeded, "ring unlink 1", "ring connect N", or why it could not.
  */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,28 +72,61 @@ static int run(struct ring *r, const struct io_uring_sqe *what)
 	return res;
 }
 
-int main(int argc, char **argv)
+static void nops_and_opens(struct ring *r, long n, long m)
 {
 	struct io_uring_sqe nop = { .opcode = IORING_OP_NOP };
 	struct io_uring_sqe open = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .open_flags = O_RDONLY };
 	long nops = 0, opens = 0;
-	struct ring r = {};
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: ring NOPS OPENS\n");
-		return 64;
-	}
 	open.addr = (unsigned long)"/etc/passwd";
-	set_up(&r);
-	for (long i = atol(argv[1]); i > 0; i--)
-		nops += run(&r, &nop) == 0;
-	for (long i = atol(argv[2]); i > 0; i--) {
-		int fd = run(&r, &open);
+	for (; n > 0; n--)
+		nops += run(r, &nop) == 0;
+	for (; m > 0; m--) {
+		int fd = run(r, &open);
 
 		if (fd >= 0)
 			close(fd);
 		opens += fd >= 0;
 	}
 	printf("ring %ld %ld\n", nops, opens);
+}
+
+static void unlink_one(struct ring *r, const char *path)
+{
+	struct io_uring_sqe unlink = { .opcode = IORING_OP_UNLINKAT, .fd = AT_FDCWD, .addr = (unsigned long)path };
+
+	printf("ring unlink %d\n", run(r, &unlink) == 0);
+}
+
+static void connects(struct ring *r, const char *address, int port, int n)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct io_uring_sqe connect = { .opcode = IORING_OP_CONNECT, .addr = (unsigned long)&a, .off = sizeof(a) };
+	int refused = 0;
+
+	inet_pton(AF_INET, address, &a.sin_addr);
+	for (; n > 0; n--) {
+		connect.fd = socket(AF_INET, SOCK_STREAM, 0);
+		refused += run(r, &connect) == -ECONNREFUSED;
+		close(connect.fd);
+	}
+	printf("ring connect %d\n", refused);
+}
+
+int main(int argc, char **argv)
+{
+	struct ring r = {};
+
+	if (argc != 3 && argc != 5) {
+		fprintf(stderr, "usage: ring NOPS OPENS | ring unlink PATH | ring connect ADDRESS PORT N\n");
+		return 64;
+	}
+	set_up(&r);
+	if (!strcmp(argv[1], "unlink"))
+		unlink_one(&r, argv[2]);
+	else if (!strcmp(argv[1], "connect") && argc == 5)
+		connects(&r, argv[2], atoi(argv[3]), atoi(argv[4]));
+	else
+		nops_and_opens(&r, atol(argv[1]), atol(argv[2]));
 	return 0;
 }
