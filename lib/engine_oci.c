@@ -50,12 +50,28 @@ static bool state_covers(const json_t *paths, const char *cgroup)
 	return false;
 }
 
-static bool proves(struct cb_look *look, const json_t *paths, uint32_t pid)
+/* A state may be left over from a crash, and its process's number be another's by now. start: clock ticks, 0: unknown. */
+static bool started_at(struct cb_look *look, uint64_t start)
+{
+	struct cb_buf b = { 0 };
+	unsigned long long is = start;
+	const char *after;
+
+	if (start && cb_host_proc(look->host, look->pid, "stat", &b) > 0) {
+		after = strrchr(b.s, ')'); /* the name before it may hold anything */
+		if (after)
+			sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &is);
+	}
+	cb_buf_free(&b);
+	return is == start;
+}
+
+static bool proves(struct cb_look *look, const json_t *paths, uint32_t pid, uint64_t start)
 {
 	char *own;
 	bool ret;
 
-	if (pid && pid == look->pid)
+	if (pid && pid == look->pid && started_at(look, start))
 		return true;
 	if (state_covers(paths, look->cgroup))
 		return true;
@@ -69,10 +85,10 @@ static bool proves(struct cb_look *look, const json_t *paths, uint32_t pid)
 }
 
 struct state_file {
-	const char *file, *pid, *paths;
+	const char *file, *pid, *start, *paths;
 };
-static const struct state_file runc_file = { "state.json", "init_process_pid", "cgroup_paths" };
-static const struct state_file crun_file = { "status", "pid", "cgroup-path" };
+static const struct state_file runc_file = { "state.json", "init_process_pid", "init_process_start", "cgroup_paths" };
+static const struct state_file crun_file = { "status", "pid", "process-start-time", "cgroup-path" };
 
 /* The state as JSON if it is this container's; err says why not. */
 static json_t *own_state(struct cb_look *look, enum cb_trust trust, const char *base, const char *id,
@@ -88,7 +104,8 @@ static json_t *own_state(struct cb_look *look, enum cb_trust trust, const char *
 	j = cb_host_json(look->host, trust, base, rel, st);
 	if (!j)
 		return NULL;
-	if (proves(look, json_object_get(j, f->paths), json_integer_value(json_object_get(j, f->pid)))) {
+	if (proves(look, json_object_get(j, f->paths), json_integer_value(json_object_get(j, f->pid)),
+		   json_integer_value(json_object_get(j, f->start)))) {
 		*err = 0;
 		return j;
 	}

@@ -98,6 +98,16 @@ static void runc(void **state)
 	is(add(0, "/x/web"), "unknown", "", "web", "");
 }
 
+static void runc_left_over(void **state)
+{
+	/* it crashed, and its first process's number was given again: ticks since boot tell */
+	tree_put("run/runc/old/state.json", "{\"init_process_pid\":41,\"init_process_start\":7001,\"cgroup_paths\":{\"\":\"/old\"}}");
+	tree_put("proc/41/stat", "41 (a) b) S 1 41 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 7003 9 9\n");
+	is(add(41, "/elsewhere"), "unknown", "", "elsewhere", "");
+	tree_put("proc/41/stat", "41 (a) b) S 1 41 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 7001 9 9\n");
+	is(add(41, "/elsewhere"), "runc", "old", "old", "");
+}
+
 static void runc_below_our_root(void **state)
 {
 	/* the kernel says more than what /proc does in a cgroup namespace */
@@ -409,7 +419,7 @@ static void podman_bad_database(void **state)
 	libpod_sql(file, CONFIG_TABLE "INSERT INTO ContainerConfig VALUES('" ID1 "', 'a', NULL, '{\"id\":\"" ID2 "\","
 				      "\"labels\":{\"tier\":\"other\"}}')");
 	assert_true(pod_labelled(NULL));
-	for (int i = 0; i < 100003; i++)
+	for (unsigned i = 0; i < 100003; i++)
 		noise[i] = i * i >> 3;
 	tree_bytes(file, noise, 100003);
 	assert_true(pod_labelled(NULL));
@@ -638,6 +648,134 @@ static void nspawn(void **state)
 	is(add(0, "/machine.slice/machine-my\\x2dweb.scope/payload"), "nspawn", "my-web", "my-web", "/srv/web");
 	is(add(0, "/machine.slice/no.scope/payload"), "unknown", "", "payload", "");
 	is(add(0, "/payload"), "unknown", "", "payload", "");
+}
+
+/* ---- every place where an engine puts a container, with all that it tells ---- */
+#define CONTAINERD_TASK(ns, id) TASKS "/" ns "/" id "/config.json"
+#define NERDCTL "{\"annotations\":{\"nerdctl/name\":\"old\",\"nerdctl/namespace\":\"default\"}}"
+#define CRI "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"web\",\"io.kubernetes.cri.image-name\":\"img:6\"," \
+	    "\"io.kubernetes.cri.container-type\":\"container\",\"tier\":\"db\"}}"
+#define CRIO "{\"annotations\":{\"io.kubernetes.cri-o.ContainerID\":\"" ID1 "\",\"io.kubernetes.container.name\":\"web\"," \
+	     "\"io.kubernetes.cri-o.ImageName\":\"img:5\",\"io.kubernetes.cri-o.Labels\":\"{\\\"tier\\\":\\\"db\\\"}\"}}"
+#define CRIO_FILE "run/containers/storage/overlay-containers/" ID1 "/userdata/config.json"
+#define CRUN "{\"pid\":41,\"cgroup-path\":\"%s\",\"rootfs\":\"/b\"}"
+#define CRUN_CONFIG "{\"annotations\":{\"org.opencontainers.image.ref.name\":\"img:1\",\"tier\":\"db\"}}"
+
+static void put_docker(const char *cgroup)
+{
+	docker_config("var/lib/docker", ID1, "web");
+}
+
+static void put_ctr(const char *cgroup)
+{
+	tree_put(CONTAINERD_TASK("ns", "web"), "{\"annotations\":{\"who\":\"me\"}}");
+	meta_db("var/lib/containerd", "ns", "web", "img:7", 4);
+}
+
+static void put_cri(const char *cgroup)
+{
+	tree_put(CONTAINERD_TASK("k8s.io", ID1), CRI);
+}
+
+static void put_nerdctl(const char *cgroup)
+{
+	tree_put(CONTAINERD_TASK("default", ID1), NERDCTL);
+	meta_db("var/lib/containerd", "default", ID1, "img:7", 4);
+}
+
+static void put_podman(const char *cgroup)
+{
+	storage("var/lib/containers/storage", "overlay");
+	libpod_bolt("var/lib/containers/storage", "db");
+}
+
+static void put_crio(const char *cgroup)
+{
+	tree_put(CRIO_FILE, CRIO);
+}
+
+static void put_runc(const char *cgroup)
+{
+	runc_state("run/runc/web/state.json", 41, cgroup, "/b");
+}
+
+static void put_crun(const char *cgroup)
+{
+	tree_put("run/crun/web/status", CRUN, cgroup);
+	tree_put("run/crun/web/config.json", CRUN_CONFIG);
+}
+
+static void put_buildah(const char *cgroup)
+{
+	runc_state("run/runc/buildah-buildah7/state.json", 41, cgroup, "/b");
+}
+
+static void put_lxc(const char *cgroup)
+{
+	tree_put("var/lib/lxc/web/config", "lxc.rootfs.path = dir:/b\n");
+}
+
+static void put_nspawn(const char *cgroup)
+{
+	tree_put("run/systemd/machines/web", "NAME=web\nROOT=/srv/web\n");
+}
+
+static const struct {
+	void (*put)(const char *cgroup);
+	const char *cgroup, *runtime, *id, *name, *image, *label;
+} layout[] = {
+	{ put_docker, "/docker/" ID1, "docker", ID1, "web", "img:2", "tier=db" },
+	{ put_docker, "/system.slice/docker-" ID1 ".scope", "docker", ID1, "web", "img:2", "tier=db" },
+	{ put_docker, "/my.slice/docker-" ID1 ".scope", "docker", ID1, "web", "img:2", "tier=db" },
+	{ put_docker, "/parent/" ID1, "docker", ID1, "web", "img:2", "tier=db" },
+	{ put_ctr, "/ns/web", "containerd", "web", "new", "img:7", "tier=db" },
+	{ put_cri, "/kubepods/burstable/pod1/" ID1, "containerd", ID1, "web", "img:6", "tier=db" },
+	{ put_cri, "/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID1 ".scope", "containerd", ID1, "web", "img:6", "tier=db" },
+	{ put_cri, "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID1, "containerd", ID1, "web", "img:6", "tier=db" },
+	{ put_nerdctl, "/default/" ID1, "containerd", ID1, "new", "img:7", "tier=db" },
+	{ put_nerdctl, "/system.slice/nerdctl-" ID1 ".scope", "containerd", ID1, "new", "img:7", "tier=db" },
+	{ put_podman, "/libpod_parent/libpod-" ID1, "podman", ID1, "pod-1", "img:4", "tier=db" },
+	{ put_podman, "/machine.slice/libpod-" ID1 ".scope", "podman", ID1, "pod-1", "img:4", "tier=db" },
+	{ put_podman, "/machine.slice/libpod-" ID1 ".scope/container", "podman", ID1, "pod-1", "img:4", "tier=db" },
+	{ put_podman, "/system.slice/web.service/libpod-payload-" ID1, "podman", ID1, "pod-1", "img:4", "tier=db" },
+	{ put_crio, "/kubepods/pod1/crio-" ID1, "crio", ID1, "web", "img:5", "tier=db" },
+	{ put_crio, "/kubepods.slice/kubepods-pod1.slice/crio-" ID1 ".scope", "crio", ID1, "web", "img:5", "tier=db" },
+	{ put_crio, "/kubepods.slice/kubepods-pod1.slice/crio-" ID1 ".scope/container", "crio", ID1, "web", "img:5", "tier=db" },
+	{ put_runc, "/web", "runc", "web", "web", "img:1", "a=b" },
+	{ put_runc, "/system.slice/runc-web.scope", "runc", "web", "web", "img:1", "a=b" },
+	{ put_runc, "/slice/prefix-web.scope", "runc", "web", "web", "img:1", "a=b" },
+	{ put_crun, "/web", "crun", "web", "web", "img:1", "tier=db" },
+	{ put_crun, "/system.slice/crun-web.scope/container", "crun", "web", "web", "img:1", "tier=db" },
+	{ put_buildah, "/buildah-buildah7", "runc", "buildah-buildah7", "buildah-buildah7", "img:1", "a=b" },
+	{ put_lxc, "/lxc.payload.web", "lxc", "web", "web", "", NULL },
+	{ put_lxc, "/lxc.payload.web/.lxc", "lxc", "web", "web", "", NULL },
+	{ put_lxc, "/lxc/web", "lxc", "web", "web", "", NULL },
+	{ put_nspawn, "/machine.slice/web.scope/payload", "nspawn", "web", "web", "/srv/web", NULL },
+	{ put_nspawn, "/machine.slice/machine-web.scope/payload", "nspawn", "web", "web", "/srv/web", NULL },
+	{ put_nspawn, "/machine.slice/systemd-nspawn@web.service/payload", "nspawn", "web", "web", "/srv/web", NULL },
+};
+
+/* Of the cgroup itself, and of one that was made inside of it. */
+static void layouts(void **state)
+{
+	needs_root();
+	for (size_t i = 0; i < sizeof(layout) / sizeof(layout[0]); i++) {
+		char deep[512];
+		struct cb_cont *c;
+
+		layout[i].put(layout[i].cgroup);
+		snprintf(deep, sizeof(deep), "%s/init.scope/a", layout[i].cgroup);
+		for (int n = 0; n < 2; n++) {
+			c = add(41, n ? deep : layout[i].cgroup);
+			if (strcmp(c->runtime, layout[i].runtime))
+				fail_msg("%s: \"%s\"", c->cgroup, c->runtime);
+			is(c, layout[i].runtime, layout[i].id, layout[i].name, layout[i].image);
+			if (layout[i].label ? !labelled(c, layout[i].label) : c->label[0] != NULL)
+				fail_msg("%s: labels", c->cgroup);
+		}
+		teardown(NULL);
+		setup(NULL);
+	}
 }
 
 /* ---- lies ---- */
@@ -888,11 +1026,11 @@ static void no_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(runc), T(runc_below_our_root), T(runc_other_root), T(crun), T(crun_starts), T(docker), T(docker_roots),
+		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(crun), T(crun_starts), T(docker), T(docker_roots),
 		T(docker_json_root), T(docker_mounted_root), T(renamed), T(podman), T(podman_rootless),
 		T(podman_links), T(podman_mounts), T(podman_labels), T(podman_bad_database),
 		T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd), T(containerd_meta), T(shim),
-		T(lxc), T(lxc_monitor), T(nspawn), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
+		T(lxc), T(lxc_monitor), T(nspawn), T(layouts), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
 		T(from_proc), T(late), T(kept), T(bounded), T(strangers), T(flood), T(no_root),
 	};
 
