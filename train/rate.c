@@ -48,6 +48,10 @@ static const struct {
 	{ "syscall.errors", 1000, NUMBER },
 	{ CB_COUNT_FIELD ":open", 100, NUMBER },
 	{ CB_COUNT_FIELD ":map", 100, NUMBER },
+	{ CB_COUNT_FIELD ":connect", 50, NUMBER },
+	{ CB_COUNT_FIELD ":accept", 50, NUMBER },
+	{ CB_COUNT_FIELD ":close", 50, NUMBER },
+	{ CB_COUNT_FIELD ":total", 100, NUMBER }, /* of every flow that lasts, in every interval */
 	{ CB_COUNT_FIELD ":", 20, NUMBER }, /* all other actions */
 };
 
