@@ -41,7 +41,7 @@ SCRIPT := $(wildcard $(PAGED:%=scripts/%))
 CRON := $(wildcard $(PAGED:%=scripts/cron/%))
 SHARE := $(wildcard scripts/*.py scripts/*.css)
 
-.PHONY: all help tools tests man install clean check demo bootstrap bench bench-adfa bench-load fuzz
+.PHONY: all help tools tests man install clean check demo bootstrap bench bench-adfa bench-load fuzz fuzzers
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -54,6 +54,7 @@ help:
 	@echo 'make bench      what the probes cost a system call, and how fast ctrain and cdetect are'
 	@echo 'make bench-load  what nginx, redis and PostgreSQL lose while they are watched (ROUNDS=5 SECONDS=5 ONLY=)'
 	@echo 'make bench-adfa ADFA=FILE.zip   the ADFA-LD evaluation'
+	@echo 'make fuzz       any bytes into what reads recordings and engine files (SECONDS=60 each)'
 	@echo 'make install    DESTDIR= prefix=$(prefix)'
 
 tools: $(TOOL:%=$(O)/%)
@@ -86,7 +87,7 @@ $(O)/train/%.o: train/%.c | $(O)/train/ $(O)/schemas.c
 $(O)/train/schema.sql.h: train/schema.sql | $(O)/train/
 	sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 
-$(O)/train/store.o: $(O)/train/schema.sql.h
+$(O)/train/db.o: $(O)/train/schema.sql.h
 
 # a tool waits for the skeletons that it includes
 skeletons = $(addprefix $(O)/,$(shell sed -n 's/^.include "\(.*\.skel\.h\)"/\1/p' $(1)))
@@ -155,6 +156,15 @@ check: bootstrap
 demo: bootstrap
 	$(MAKE) tools $(HELPER)
 	O=$(O) scripts/demo
+
+# a library that says where it went, in a folder of its own
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+fuzz:
+	$(MAKE) O=$(O)/fuzz CC=$(CLANG) CFLAGS='$(FUZZ_FLAGS)' fuzzers
+	tests/fuzz/run $(O)/fuzz/tests/fuzz $(SECONDS)
+
+fuzzers: $(FUZZ)
 
 bench: tools $(BENCH)
 	O=$(O) tests/bench/run
