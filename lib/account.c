@@ -345,18 +345,22 @@ void cb_account_close(struct cb_account *a)
 
 /* ---- reading ---- */
 
-/* The whole of a file, from its beginning. */
+/* The whole of a file, from its beginning. A cgroup's comes in one piece, so less than was asked for is its end. */
 static bool slurp(struct cb_account *a, enum file which)
 {
 	int fd = a->fd[which];
+	bool once = which != NET_DEV;
 	char chunk[8192];
 	ssize_t n = -1;
 
 	if (fd < 0 && a->rel[which])
 		fd = cb_host_open(&a->h->host, CB_ADMIN, a->base[which], a->rel[which]);
 	cb_buf_reset(&a->buf);
-	while (fd >= 0 && a->buf.len < NET_MAX && (n = pread(fd, chunk, sizeof(chunk), a->buf.len)) > 0)
+	while (fd >= 0 && a->buf.len < NET_MAX && (n = pread(fd, chunk, sizeof(chunk), a->buf.len)) > 0) {
 		cb_buf_put(&a->buf, chunk, n);
+		if (once && n < (ssize_t)sizeof(chunk))
+			break;
+	}
 	if (fd >= 0 && fd != a->fd[which])
 		close(fd);
 	return fd >= 0 && n >= 0 && a->buf.s;

@@ -21,8 +21,9 @@
 CB_SKEL(resource)
 
 #define MAX_CONTAINERS 8192
-/* Files of a container whose tasks did nothing are read this often: 1,000 that sleep cost next to nothing. */
+/* Files of a container whose tasks did nothing are read so late at first, then ever later: 1,000 that sleep cost little. */
 #define IDLE_NS 10000000000ULL
+#define IDLE_MAX_NS (8 * IDLE_NS)
 /* What of its memory is anonymous the kernel sums up some time after it changed (mm/memcontrol.c FLUSH_TIME, 2 s). */
 #define SETTLE_NS 4000000000ULL
 /* What is left after the last interval is no interval: rates would mean nothing. The ends are told. */
@@ -35,6 +36,7 @@ struct one {
 	struct cb_usage prev, now;	  /* as last told of, as last read */
 	struct resource_total told, total; /* the same */
 	uint64_t read_ns, split_ns, moved_ns, gone_ns; /* moved: its memory was another than before */
+	uint64_t idle_ns; /* the next reading is so long after the last, if nothing happens */
 	bool read;  /* the cgroup's files, since the last row */
 	bool based; /* prev is of when the last row ended */
 	bool cpu_by_tasks;
@@ -135,6 +137,7 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 	struct cb_head who = *head;
 
 	o->key = key;
+	o->idle_ns = IDLE_NS;
 	o->head.cont = key;
 	who.pid = t->pid; /* the container is looked up by its first process, not by whoever was seen */
 	if (key && cb_wanted(run, &who)) {
@@ -386,16 +389,22 @@ static int read_totals(struct cb_run *run, struct cresource *r, __u32 *ret)
 /* Its files, as far as they can have changed. */
 static void read_changed(struct one *o, bool ended, uint64_t now)
 {
-	bool due = o->read_ns + IDLE_NS <= now, ran = o->total.use.runtime != o->told.use.runtime;
+	bool due = o->read_ns + o->idle_ns <= now, ran = o->total.use.runtime != o->told.use.runtime;
+	uint64_t packets = o->now.rx_packets;
 
 	if (o->total.memory_pages != o->told.memory_pages || !o->total.memory_found)
 		o->moved_ns = now;
-	if (o->split_ns + IDLE_NS <= now || o->moved_ns + SETTLE_NS > now) {
+	if (o->split_ns + o->idle_ns <= now || o->moved_ns + SETTLE_NS > now) {
 		o->split_ns = now;
 		read_account(o, true, now);
 	} else if (ended || ran || due) {
 		read_account(o, false, now);
 	}
+	/* packets may come to one that does not look at them */
+	if (ran || o->now.rx_packets != packets)
+		o->idle_ns = IDLE_NS;
+	else if (due && o->idle_ns < IDLE_MAX_NS)
+		o->idle_ns *= 2;
 }
 
 static void add_row(struct cb_run *run, struct cresource *r, uint64_t key, const struct resource_total *t,
