@@ -7,7 +7,7 @@
 enum { FLOW_OUT = 1, FLOW_IN, FLOW_LISTEN, FLOW_QUERY };
 
 /* flow_key.proto; IPPROTO_* where there is one */
-enum { FLOW_UNIX = 1, FLOW_TCP = 6, FLOW_UDP = 17 };
+enum { FLOW_UNIX = 1, FLOW_UNIX_DGRAM = 2, FLOW_TCP = 6, FLOW_UDP = 17 };
 
 #define FLOW_F_ENTERED 0x1
 #define FLOW_F_OTHER 0x2 /* what had no room in the container's share of the table */
@@ -64,10 +64,28 @@ struct flow_sock {
 	__u64 born_ns;
 	__u64 tx0, rx0; /* counters when it became known */
 	__u64 ino;	/* unix: tells a new socket at the same place from the old one */
+	__u64 cont;	/* of who opened it, where the flow does not tell */
 	__u8 proto, dir;
 	__u8 open;
 	__u8 shared;	/* its network namespace has several containers, or the host */
 	__u32 pad;
+};
+
+/* A unix datagram socket that has a name: whoever sends to it is told by who bound it. */
+struct flow_bound {
+	struct cb_head h;
+	__u64 prog;
+	__u64 ino;
+};
+
+/* Two such sockets, by the addresses of their struct sock and their inodes; who sent first. */
+struct flow_pair_key {
+	__u64 from, to;
+	__u64 from_ino, to_ino;
+};
+
+struct flow_pair {
+	__u64 out, in; /* flows of both sides, 0: that one is not watched */
 };
 
 /* Sent when there is something that user space should tell at once: it looks the flow up. */
@@ -85,20 +103,56 @@ struct flow_live {
 	__u32 pad;
 };
 
-/* An address of a network namespace, and the container first seen there. */
-struct flow_addr {
-	__u64 cont;
-	__u32 netns;
+/* What a device of a network namespace leads to. */
+struct flow_link {
+	__u64 segment; /* what is joined there: a bridge, a cable, a lower device; 0: not known */
+	__u32 netns;   /* where that is */
 	__u32 pad;
 };
 
-/* Who in a network namespace that several share (or the host's) has this address. */
+#define FLOW_LINKS 8
+#define FLOW_ADDRS 32
+
+/* Sent when a container is first seen in a network namespace. */
+struct flow_net {
+	__u64 cont;
+	__u32 netns;
+	__u32 nlink, naddr;
+	__u8 cut;    /* it has more */
+	__u8 shared; /* by several containers */
+	__u16 pad;
+	struct flow_link link[FLOW_LINKS];
+	__u8 addr[FLOW_ADDRS][16];
+};
+
+/* A network namespace, in the kernel: its container (FLOW_SHARED: several), and which others it can reach. */
+#define FLOW_SHARED (~0ULL)
+struct flow_space {
+	__u64 cont;
+	__u64 network;
+	__u32 walked;
+	__u32 empty; /* nothing was found there so far */
+};
+
+/* An address in use in a network. */
+struct flow_addr {
+	__u8 addr[16];
+	__u64 network;
+};
+
+/* A port of an address. */
 struct flow_owner_key {
 	__u8 addr[16]; /* zero: any address of the namespace */
-	__u32 netns;   /* 0 with an address that is not of the namespace alone */
+	__u64 net;     /* the network; of loopback and any address the namespace */
 	__u16 port;
 	__u8 proto;
-	__u8 pad;
+	__u8 pad[5];
+};
+
+struct flow_owner {
+	__u64 cont;
+	__u32 netns;
+	__u32 pad;
 };
 
 #endif

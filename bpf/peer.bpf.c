@@ -24,7 +24,7 @@ bool listeners_only = false; /* first pass over the sockets that are there at th
 
 /* a system call's arguments, kept from its entry (or its middle) to its exit */
 struct peer_call {
-	__u64 arg[5];
+	__u64 arg[6];
 	__u32 nr;
 	__u32 busy; /* connect: was under way already; receive: there is something to account */
 	__u64 sk;
@@ -39,6 +39,10 @@ struct peer_call {
 	__u64 many;	     /* sendmmsg: its vector, and the message that comes next */                               \
 	__u32 many_next;                                                                                               \
 	__u32 pad;
+#define CB_ON_EXEC(ctx, s, t, bprm) space_at_exec(s, t)
+
+struct cb_state;
+static __always_inline void space_at_exec(struct cb_state *s, struct task_struct *t);
 
 #include "task.bpf.h"
 #include "peer_listen.bpf.h"
@@ -81,6 +85,8 @@ static __always_inline int connected(long ret)
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	proto = protocol_of(sk);
+	if (family == AF_UNIX && is_datagram(sk) && ret >= 0)
+		return lengths ? 0 : datagram_sent(s, sk, BPF_CORE_READ((struct unix_sock *)sk, peer), 0);
 	if (family == AF_UNIX)
 		return ret == -EAGAIN ? 0 : unix_contact(s, sk, FLOW_OUT, ret);
 	if (family != AF_INET && family != AF_INET6)
@@ -103,30 +109,49 @@ int peer_connect(struct trace_event_raw_sys_exit *ctx)
 	return connected(ctx->ret);
 }
 
+/* of the socket that waits: nobody knows who it would have been */
+static __noinline int accept_failed(struct cb_state *s, struct sock *sk, long ret)
+{
+	struct flow_room *r = room_begin(FLOW_IN, FLOW_TCP);
+	struct flow *f;
+	__u64 id = 0;
+
+	if (!r)
+		return 0;
+	r->key.netns = netns_of(sk);
+	local_address(sk, r->flow.laddr);
+	r->key.port = r->flow.lport = local_port(sk);
+	f = flow_get(s, r, &id);
+	if (!f)
+		return 0;
+	flow_contact(f);
+	flow_failed(f, id, -ret);
+	return 0;
+}
+
 /* accept and accept4 */
 SEC("tp")
 int peer_accept(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s;
+	struct task_struct *t = cb_call_self();
+	long ret = cb_call_result(ctx);
+	struct cb_state *s = wanted();
 	struct socket *so = NULL;
 	struct sock *sk;
 	__u16 family;
 
-	if (ctx->ret < 0)
+	if (!s || ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS)
 		return 0;
-	s = wanted();
-	if (!s)
-		return 0;
-	sk = socket_of_fd(ctx->ret, &so);
-	if (!sk)
+	sk = socket_of_fd(ret < 0 ? cb_call_argument(cb_call_regs(t, ctx), 1) : ret, &so);
+	if (!sk || (ret < 0 && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN))
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family == AF_UNIX)
-		return unix_contact(s, sk, FLOW_IN, 0);
-	if ((family == AF_INET || family == AF_INET6) &&
-	    (protocol_of(sk) == FLOW_TCP || protocol_of(sk) == IPPROTO_MPTCP))
-		return tcp_accepted(s, sk);
-	return 0;
+		return unix_contact(s, sk, FLOW_IN, ret);
+	if ((family != AF_INET && family != AF_INET6) ||
+	    (protocol_of(sk) != FLOW_TCP && protocol_of(sk) != IPPROTO_MPTCP))
+		return 0;
+	return ret < 0 ? accept_failed(s, sk, ret) : tcp_accepted(s, sk);
 }
 
 /* listen and bind */
@@ -169,17 +194,51 @@ int peer_bind(struct trace_event_raw_sys_exit *ctx)
 	if (!sk)
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family == AF_UNIX && BPF_CORE_READ(so, type) == SOCK_DGRAM && !(s->h.flags & CB_F_DROP))
-		return unix_contact(s, sk, FLOW_LISTEN, 0);
+	if (family == AF_UNIX)
+		return is_datagram(sk) ? datagram_bound(s, sk) : 0;
 	if ((family == AF_INET || family == AF_INET6) && protocol_of(sk) == FLOW_UDP && udp_is_server(sk))
 		return inet_listens(s, sk, FLOW_UDP);
 	return 0;
 }
 
+/* A socket can be read: of a unix socket in the middle of the call that sends to it. */
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(peer_ready, struct sock *sk)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	__u64 to = (__u64)sk;
+
+	if (sk->__sk_common.skc_family != AF_UNIX || sk->sk_type != SOCK_DGRAM)
+		return 0;
+	if (cb_current() || bound(sk))
+		bpf_map_update_elem(&flow_ready, &tid, &to, BPF_ANY);
+	return 0;
+}
+
+static __always_inline int datagram(struct sock *sk, long ret)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), nr;
+	__u64 *ready = bpf_map_lookup_elem(&flow_ready, &tid), to = 0, arg[CALL_ARGUMENTS] = {};
+	struct cb_state *s = cb_current();
+	struct peer_msg m;
+
+	if (ready) {
+		to = *ready;
+		bpf_map_delete_elem(&flow_ready, &tid);
+	}
+	if (to && ret >= 0)
+		return datagram_sent(s, sk, (struct sock *)to, ret);
+	if (!s || (s->h.flags & CB_F_DROP) || ret >= 0 || ret == -EAGAIN)
+		return 0;
+	nr = call_now(arg);
+	sending(s, nr, arg, &m);
+	return datagram_failed(s, sk, &m, ret);
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 {
-	__u64 arg[5] = {};
+	__u64 arg[CALL_ARGUMENTS] = {};
 	struct peer_msg m;
 	struct cb_state *s;
 	__u32 nr;
@@ -187,7 +246,7 @@ int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 	if (sk->sk_protocol == FLOW_TCP)
 		return 0;
 	if (sk->__sk_common.skc_family == AF_UNIX)
-		return unix_bytes(sk, ret, true);
+		return sk->sk_type == SOCK_DGRAM ? datagram(sk, ret) : unix_bytes(sk, ret, true);
 	if (!is_udp(sk))
 		return 0;
 	s = wanted();
@@ -201,7 +260,7 @@ int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 {
-	__u64 arg[5] = {};
+	__u64 arg[CALL_ARGUMENTS] = {};
 	struct cb_state *s;
 	__u32 nr;
 

@@ -48,7 +48,7 @@ int peer_enter_address(struct trace_event_raw_sys_enter *ctx)
 
 /* what a call sends: where to, if it says so, and its first buffer; all in the caller's memory */
 struct peer_msg {
-	__u64 to, buf, len;
+	__u64 to, tolen, buf, len;
 };
 
 static __always_inline void message(__u64 msg, struct peer_msg *ret)
@@ -56,10 +56,11 @@ static __always_inline void message(__u64 msg, struct peer_msg *ret)
 	struct user_msghdr h = {};
 	struct iovec v = {};
 
-	ret->to = ret->buf = ret->len = 0;
+	ret->to = ret->tolen = ret->buf = ret->len = 0;
 	if (bpf_probe_read_user(&h, sizeof(h), (void *)msg))
 		return;
 	ret->to = (__u64)h.msg_name;
+	ret->tolen = (__u32)h.msg_namelen;
 	if (h.msg_iovlen && !bpf_probe_read_user(&v, sizeof(v), h.msg_iov)) {
 		ret->buf = (__u64)v.iov_base;
 		ret->len = v.iov_len;
@@ -75,9 +76,10 @@ static __noinline int sending(struct cb_state *s, __u32 nr, const __u64 *arg, st
 {
 	struct iovec v = {};
 
-	ret->to = ret->buf = ret->len = 0;
+	ret->to = ret->tolen = ret->buf = ret->len = 0;
 	if (nr == nr_sendto) {
 		ret->to = arg[4];
+		ret->tolen = (__u32)arg[5];
 		ret->buf = arg[1];
 		ret->len = arg[2];
 	} else if (nr == nr_write) {
@@ -101,17 +103,22 @@ static __noinline int sending(struct cb_state *s, __u32 nr, const __u64 *arg, st
 
 #if defined(__TARGET_ARCH_x86)
 #define CALL_NR(regs) BPF_CORE_READ(regs, orig_ax)
+#define CALL_ARGUMENT6(regs) BPF_CORE_READ(regs, r9)
 #else
 #define CALL_NR(regs) BPF_CORE_READ((regs), syscallno)
+#define CALL_ARGUMENT6(regs) BPF_CORE_READ((regs), regs[5])
 #endif
+
+#define CALL_ARGUMENTS 6
 
 /* In the middle of a call: the task's registers still hold its arguments. */
 static __always_inline __u32 call_now(__u64 *arg)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < CALL_ARGUMENTS - 1; i++)
 		arg[i] = cb_call_argument(regs, i + 1);
+	arg[CALL_ARGUMENTS - 1] = CALL_ARGUMENT6(regs);
 	return CALL_NR(regs);
 }
 #endif

@@ -69,16 +69,22 @@ static __always_inline struct flow *flow_by_key(struct flow_key *k, __u64 *ret_i
 	return bpf_map_lookup_elem(&flows, ret_id);
 }
 
-static __always_inline void flow_fill(struct cb_state *s, struct flow_room *r, __u64 now)
+/* As it is now: a program may have changed its user and its name since its exec. */
+static __always_inline void head_now(struct cb_state *s, struct cb_head *h)
 {
-	struct flow *f = &r->flow;
 	struct task_struct *t = task_of(s);
 
+	*h = s->h;
+	h->uid = BPF_CORE_READ(t, cred, uid.val);
+	bpf_core_read(h->comm, sizeof(h->comm), &t->comm);
+}
+
+static __always_inline void flow_fill(struct flow_room *r, __u64 now)
+{
+	struct flow *f = &r->flow;
+
 	f->key = r->key;
-	f->h = s->h;
 	f->h.time_ns = now;
-	f->h.uid = BPF_CORE_READ(t, cred, uid.val);
-	bpf_core_read(f->h.comm, sizeof(f->h.comm), &t->comm);
 	f->last_ns = now;
 	f->contacts = f->failures = f->failed_other = f->tx = f->rx = 0;
 	f->opened = f->closed = f->lasted_ns = f->noticed = 0;
@@ -88,11 +94,11 @@ static __always_inline void flow_fill(struct cb_state *s, struct flow_room *r, _
 	bpf_probe_read_kernel(f->name, sizeof(f->name), r->name);
 }
 
-static __noinline struct flow *flow_make(struct cb_state *s, struct flow_room *r, __u64 *ret_id)
+static __noinline struct flow *flow_make(struct flow_room *r, __u64 *ret_id)
 {
 	__u64 now = bpf_ktime_get_boot_ns(), id = cb_exec_id(now);
 
-	flow_fill(s, r, now);
+	flow_fill(r, now);
 	if (bpf_map_update_elem(&flows, &id, &r->flow, BPF_NOEXIST))
 		return NULL;
 	if (bpf_map_update_elem(&flow_ids, &r->key, &id, BPF_NOEXIST)) {
@@ -101,7 +107,7 @@ static __noinline struct flow *flow_make(struct cb_state *s, struct flow_room *r
 		return flow_by_key(&r->key, ret_id);
 	}
 	if (!(r->key.flags & FLOW_F_OTHER)) {
-		count_made(share_key(s->h.cont));
+		count_made(share_key(r->key.cont));
 		count_made(0);
 	}
 	*ret_id = id;
@@ -118,7 +124,29 @@ static __always_inline void flow_lost(void)
 	st->lost++;
 }
 
-/* The flow of r->key, made if there is none. NULL: no room. */
+/* The flow of r->key, made if there is none, of r->flow.h. NULL: no room. */
+static __noinline struct flow *flow_take(struct flow_room *r, __u64 *ret_id)
+{
+	struct flow *f = flow_by_key(&r->key, ret_id);
+
+	if (f)
+		return f;
+	if (share_used(r->key.cont)) {
+		r->key.flags = FLOW_F_OTHER;
+		r->key.prog = r->key.peer = 0;
+		r->key.netns = r->key.port = 0;
+		__builtin_memset(r->key.addr, 0, sizeof(r->key.addr));
+		f = flow_by_key(&r->key, ret_id);
+		if (f)
+			return f;
+	}
+	f = flow_make(r, ret_id);
+	if (!f)
+		flow_lost();
+	return f;
+}
+
+/* The same for what a task does: NULL is counted as lost. */
 static __noinline struct flow *flow_get(struct cb_state *s, struct flow_room *r, __u64 *ret_id)
 {
 	struct flow *f;
@@ -129,16 +157,8 @@ static __noinline struct flow *flow_get(struct cb_state *s, struct flow_room *r,
 	f = flow_by_key(&r->key, ret_id);
 	if (f)
 		return f;
-	if (share_used(s->h.cont)) {
-		r->key.flags = FLOW_F_OTHER;
-		r->key.prog = r->key.peer = 0;
-		r->key.netns = r->key.port = 0;
-		__builtin_memset(r->key.addr, 0, sizeof(r->key.addr));
-		f = flow_by_key(&r->key, ret_id);
-		if (f)
-			return f;
-	}
-	return flow_make(s, r, ret_id);
+	head_now(s, &r->flow.h);
+	return flow_take(r, ret_id);
 }
 
 static __always_inline void flow_contact(struct flow *f)

@@ -14,12 +14,14 @@ static __always_inline void port_known(struct sock *sk, __u8 proto)
 
 static __always_inline void flow_listens(struct cb_state *s, struct sock *sk, struct flow_room *r, __u8 proto)
 {
+	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
+
 	r->key.netns = netns_of(sk);
 	local_address(sk, r->key.addr);
 	local_address(sk, r->flow.laddr);
 	r->key.port = r->flow.lport = local_port(sk);
-	if (netns_shared(s, sk, r->key.netns))
-		owner_learn(s->h.cont, r->key.addr, r->key.netns, r->key.port, proto);
+	if (space_shared(sp, r->key.netns))
+		owner_learn(sp, s->h.cont, r->key.addr, r->key.netns, r->key.port, proto);
 	port_known(sk, proto);
 }
 
@@ -36,10 +38,8 @@ static __noinline int inet_listens(struct cb_state *s, struct sock *sk, __u32 pr
 	if (s->h.flags & CB_F_DROP)
 		return 0;
 	f = flow_get(s, r, &fs.flow);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	flow_contact(f);
 	fs.born_ns = f->last_ns;
 	if (proto == FLOW_TCP)

@@ -42,6 +42,28 @@ struct {
 	__type(value, struct flow_sock);
 } flow_loose SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct flow_bound);
+} flow_bounds SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct flow_pair_key);
+	__type(value, struct flow_pair);
+} flow_pairs SEC(".maps");
+
+/* thread -> the socket that its datagram was just put into */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_ready SEC(".maps");
+
 /* made: by the kernel half; gone: by user space */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -57,37 +79,50 @@ struct {
 	__type(value, __u64);
 } flow_gone SEC(".maps");
 
-/* network namespace -> its container, FLOW_SHARED: several, or the host's */
-#define FLOW_SHARED (~0ULL)
+/* network namespaces that containers were seen in, or that theirs lead to */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct flow_space);
 } flow_netns SEC(".maps");
+
+/* networks that turned out to be one: to the older */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u64);
+} flow_joined SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
 	__type(key, struct flow_owner_key);
-	__type(value, __u64);
+	__type(value, struct flow_owner);
 } flow_owner SEC(".maps");
 
-/* addresses of the network namespaces that containers were seen in */
+/* addresses of the namespaces that containers were seen in, and the namespace */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 32768);
-	__type(key, __u8[16]);
-	__type(value, struct flow_addr);
+	__uint(max_entries, 16384);
+	__type(key, struct flow_addr);
+	__type(value, __u32);
 } flow_addrs SEC(".maps");
 
-/* who accepted a connection from this end of a container: behind translated addresses the client cannot tell */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, struct flow_owner_key);
 	__type(value, __u64);
 } flow_accepted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_net);
+} flow_net_rooms SEC(".maps");
 
 /* namespace and port of those who listen: which side of a connection found at the start began it */
 struct {

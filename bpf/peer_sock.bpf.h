@@ -18,8 +18,6 @@
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
 #define DNS_PORT 53
-#define DEVICES 8	    /* of a namespace, and their addresses, that are looked at */
-#define DEVICE_ADDRESSES 4
 #define EALREADY 114
 #define EINPROGRESS 115
 #define EISCONN 106
@@ -85,6 +83,11 @@ static __always_inline bool is_any(const __u8 *a)
 static __always_inline __u32 netns_of(struct sock *sk)
 {
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
+static __always_inline struct net *net_of(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
 static __always_inline __u16 local_port(struct sock *sk)

@@ -20,30 +20,30 @@ static __always_inline int tcp_tried(struct sock *sk)
 	struct cb_state *s = cb_current();
 	struct flow_sock fs = { .proto = FLOW_TCP, .dir = FLOW_OUT };
 	__u64 key = (__u64)sk;
+	struct flow_space *sp;
 	struct flow_room *r;
 	struct flow *f;
 
 	if (!s)
 		return 0;
 	s->call.tried = 1;
+	sp = space_of(net_of(sk), s->h.cont);
 	r = room_begin(FLOW_OUT, FLOW_TCP);
 	if (!r)
 		return 0;
 	ends(sk, r, false);
-	fs.shared = netns_shared(s, sk, r->key.netns);
+	fs.shared = space_shared(sp, r->key.netns);
 	fs.born_ns = bpf_ktime_get_boot_ns();
-	fs.ino = s->h.cont;
+	fs.cont = s->h.cont;
 	if (s->h.flags & CB_F_DROP) {
 		if (fs.shared)
 			bpf_map_update_elem(&flow_socks, &key, &fs, BPF_ANY);
 		return 0;
 	}
-	find_peer(s, sk, r);
+	find_peer(s, sp, r);
 	f = flow_get(s, r, &fs.flow);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	flow_contact(f);
 	bpf_map_update_elem(&flow_socks, &key, &fs, BPF_ANY);
 	return 0;
@@ -55,8 +55,10 @@ static __always_inline int tcp_made(struct sock *sk, struct flow_sock *fs)
 	struct flow *f;
 
 	if (fs->shared) {
+		__u32 netns = netns_of(sk);
+
 		local_address(sk, own);
-		owner_learn(fs->ino, own, netns_of(sk), local_port(sk), FLOW_TCP);
+		owner_learn(space_get(netns), fs->cont, own, netns, local_port(sk), FLOW_TCP);
 	}
 	f = bpf_map_lookup_elem(&flows, &fs->flow);
 	if (!f || fs->open)
@@ -136,33 +138,21 @@ static __always_inline void tcp_known(struct sock *sk, struct flow *f, struct fl
 		tcp_close(sk, fs);
 }
 
-static __always_inline void accepted_from(struct cb_state *s, struct flow_room *r)
-{
-	struct flow_owner_key k;
-	__u64 cont = s->h.cont;
-
-	if (!bpf_map_lookup_elem(&flow_addrs, r->key.addr))
-		return;
-	owner_key(&k, r->key.addr, r->key.netns, r->flow.rport, FLOW_TCP);
-	bpf_map_update_elem(&flow_accepted, &k, &cont, BPF_ANY);
-}
-
 static __noinline int tcp_accepted(struct cb_state *s, struct sock *sk)
 {
 	struct flow_sock fs = { .proto = FLOW_TCP, .dir = FLOW_IN };
+	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
 	struct flow_room *r = room_begin(FLOW_IN, FLOW_TCP);
 	struct flow *f;
 
 	if (!r)
 		return 0;
 	ends(sk, r, true);
-	accepted_from(s, r);
-	find_peer(s, sk, r);
+	accepted_from(sp, s->h.cont, r->key.addr, r->flow.rport);
+	find_peer(s, sp, r);
 	f = flow_get(s, r, &fs.flow);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	flow_contact(f);
 	fs.born_ns = f->last_ns;
 	if (protocol_of(sk) == FLOW_TCP)

@@ -32,6 +32,7 @@ static __always_inline void found_connection(struct cb_state *s, struct sock *sk
 	__u64 port = (__u64)netns_of(sk) << 32 | (__u32)FLOW_TCP << 16 | local_port(sk);
 	bool inbound = bpf_map_lookup_elem(&flow_ports, &port) != NULL;
 	struct flow_sock fs = { .proto = FLOW_TCP, .dir = inbound ? FLOW_IN : FLOW_OUT };
+	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
 	struct flow_room *r = room_begin(fs.dir, FLOW_TCP);
 	__u64 key = (__u64)sk;
 	struct flow *f;
@@ -39,12 +40,12 @@ static __always_inline void found_connection(struct cb_state *s, struct sock *sk
 	if (!r || bpf_map_lookup_elem(&flow_socks, &key))
 		return;
 	ends(sk, r, inbound);
-	fs.shared = netns_shared(s, sk, r->key.netns);
+	fs.shared = space_shared(sp, r->key.netns);
 	if (fs.shared)
-		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_TCP);
+		owner_learn(sp, s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_TCP);
 	if (s->h.flags & CB_F_DROP)
 		return;
-	find_peer(s, sk, r);
+	find_peer(s, sp, r);
 	f = flow_get(s, r, &fs.flow);
 	if (!f)
 		return;
@@ -60,7 +61,9 @@ static __always_inline int found(struct cb_state *s, struct sock *sk)
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 	if (family == AF_UNIX) {
-		if (listeners_only && state == TCP_LISTEN && !(s->h.flags & CB_F_DROP))
+		if (listeners_only && is_datagram(sk) && BPF_CORE_READ((struct unix_sock *)sk, addr))
+			datagram_bound(s, sk);
+		else if (listeners_only && state == TCP_LISTEN && !(s->h.flags & CB_F_DROP))
 			unix_contact(s, sk, FLOW_LISTEN, 0);
 		return 0;
 	}

@@ -46,16 +46,13 @@ static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
 		return 0;
 	/* server and addresses stay those of the datagram that asked */
 	r->key.dir = FLOW_QUERY;
-	r->key.netns = 0;
 	__builtin_memset(r->name, 0, sizeof(r->name));
 	bpf_probe_read_kernel(r->name, below(n, FLOW_NAME), r->raw + 12);
 	r->namelen = n;
 	hash_name(r);
 	f = flow_get(s, r, &id);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	flow_contact(f);
 	flow_notice(f, id);
 	return 0;
@@ -65,6 +62,7 @@ static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
 static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk, __u64 to)
 {
 	bool server = udp_is_server(sk);
+	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
 	struct flow_room *r = room_begin(server ? FLOW_IN : FLOW_OUT, FLOW_UDP);
 
 	if (!r)
@@ -76,7 +74,9 @@ static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk
 			r->key.port = r->flow.rport;
 	}
 	__builtin_memcpy(r->raddr, r->key.addr, sizeof(r->raddr));
-	find_peer(s, sk, r);
+	find_peer(s, sp, r);
+	if (!server && space_shared(sp, r->key.netns))
+		owner_learn(sp, s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_UDP);
 	return r;
 }
 
@@ -90,13 +90,9 @@ static __noinline int udp_sent(struct cb_state *s, struct sock *sk, struct peer_
 	if (!r)
 		return 0;
 	out = r->key.dir == FLOW_OUT;
-	if (out && netns_shared(s, sk, r->key.netns))
-		owner_learn(s->h.cont, r->flow.laddr, r->key.netns, r->flow.lport, FLOW_UDP);
 	f = flow_get(s, r, &id);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	if (out)
 		flow_contact(f);
 	if (ret < 0) {
@@ -129,10 +125,8 @@ static __noinline int udp_received(struct cb_state *s, struct sock *sk, __u64 fr
 			return 0;
 	}
 	f = flow_get(s, r, &id);
-	if (!f) {
-		flow_lost();
+	if (!f)
 		return 0;
-	}
 	if (r->key.dir == FLOW_IN || (r->key.flags & FLOW_F_OTHER))
 		flow_contact(f);
 	flow_bytes(f, false, ret);

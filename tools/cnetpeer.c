@@ -47,17 +47,13 @@ struct entry {
 
 struct top {
 	struct peer_bpf *skel;
-	struct bpf_link *live, *files;
+	struct bpf_link *live, *files, *spaces;
 	struct entry *entry;
 	struct cb_netmap *net;
 	struct cb_matrix *matrix;
 	const char *picture;
-	bool print_matrix;
-	uint64_t scanned; /* monotonic: when addresses of containers were last read */
-	struct scanned {
-		uint64_t cont;
-		UT_hash_handle hh;
-	} *known;
+	bool print_matrix, begun;
+	uint64_t scanned; /* boot time: when namespaces were last looked at */
 };
 
 static uint64_t boot_ns(void)
@@ -229,95 +225,72 @@ static const char *container_of(struct cb_run *run, uint64_t cont)
 	return cont ? cb_run_container(run, &h) : "";
 }
 
-static bool alive(void *arg, uint64_t cont)
+/* One that is gone keeps its addresses for a while: what it did may still be on its way to us. */
+static enum cb_life life(void *arg, uint64_t cont)
 {
 	struct cb_head h = { .cont = cont };
 	const struct cb_cont *c = cb_run_cont(arg, &h);
 
-	return c && !c->gone;
+	if (!c)
+		return CB_GONE;
+	if (!c->gone)
+		return CB_ALIVE;
+	return c->gone + KEEP_NS > boot_ns() ? CB_JUST_GONE : CB_GONE;
 }
 
-/* One that is gone keeps its addresses for a while: what it did may still be on its way to us. */
 static bool recent(struct cb_run *run, uint64_t cont)
 {
-	struct cb_head h = { .cont = cont };
-	const struct cb_cont *c = cont ? cb_run_cont(run, &h) : NULL;
-
-	return c && (!c->gone || c->gone + KEEP_NS > boot_ns());
+	return cont && life(run, cont) != CB_GONE;
 }
 
-struct scan {
-	struct top *t;
-	bool all;
-};
-
-static struct scanned *known(struct top *t, uint64_t cont)
+static void take_space(struct top *t, const void *rec)
 {
-	struct scanned *k;
-
-	HASH_FIND(hh, t->known, &cont, sizeof(cont), k);
-	return k;
+	cb_netmap_net(t->net, rec);
 }
 
-static void scan_container(struct top *t, uint64_t cont, uint32_t pid)
+/* A container, or the host, may have got an address since it was last looked at. */
+static int look_again(struct cb_run *run)
 {
-	struct scanned *k;
-
-	cb_netmap_scan(t->net, pid, cont);
-	if (known(t, cont))
-		return;
-	k = cb_xalloc(sizeof(*k));
-	k->cont = cont;
-	HASH_ADD(hh, t->known, cont, sizeof(k->cont), k);
-}
-
-static int scan_one(struct cb_cont *c, void *arg)
-{
-	struct scan *s = arg;
-	struct scanned *k = known(s->t, c->key);
-
-	if (!c->gone) {
-		if (c->pid && (!k || s->all))
-			scan_container(s->t, c->key, c->pid);
-		return 0;
-	}
-	if (!k || c->gone + KEEP_NS > boot_ns())
-		return 0;
-	cb_netmap_gone(s->t->net, c->key);
-	HASH_DEL(s->t->known, k);
-	free(k);
-	return 0;
-}
-
-/* Now, since a short life may be over when its first contact is read. */
-static void container(struct cb_run *run, const struct cb_cont *c)
-{
-	if (c->pid)
-		scan_container(cb_run_data(run), c->key, c->pid);
-}
-
-/* A container may have got an address since it was last looked at. */
-static void scan_again(struct cb_run *run, bool all)
-{
-	struct scan s = { cb_run_data(run), all };
+	struct top *t = cb_run_data(run);
 	uint64_t now = boot_ns();
 
-	if (all && now - s.t->scanned < SCAN_NS)
-		s.all = false;
-	if (s.all)
-		s.t->scanned = now;
-	cb_run_conts(run, scan_one, &s);
+	if (!t->spaces || (t->scanned && now - t->scanned < SCAN_NS))
+		return 0; /* contacts come from the moment the probes are attached */
+	t->scanned = now;
+	t->skel->data->walks++;
+	cb_netmap_scan_host(t->net);
+	return each_record(run, t->spaces, sizeof(struct flow_net), take_space);
+}
+
+static bool is_unix(const struct flow_key *k)
+{
+	return k->proto == FLOW_UNIX || k->proto == FLOW_UNIX_DGRAM;
+}
+
+/* A contact is one datagram. */
+static bool is_datagram(const struct flow_key *k)
+{
+	return k->proto == FLOW_UDP || k->proto == FLOW_UNIX_DGRAM;
 }
 
 static void learn(struct top *t, const struct flow *f)
 {
 	const struct flow_key *k = &f->key;
 
-	if (k->proto == FLOW_UNIX || (k->flags & FLOW_F_OTHER) || k->dir == FLOW_QUERY)
-		return;
-	if (k->dir == FLOW_LISTEN)
+	if (k->dir == FLOW_LISTEN && !is_unix(k) && !(k->flags & FLOW_F_OTHER))
 		cb_netmap_listens(t->net, k->netns, k->proto, k->port, k->cont);
-	cb_netmap_learn(t->net, k->dir == FLOW_LISTEN ? k->addr : f->laddr, k->netns, k->cont);
+}
+
+/* The network of a namespace, as the kernel half numbers them. */
+static uint64_t network_of(struct top *t, uint32_t netns)
+{
+	int joined = bpf_map__fd(t->skel->maps.flow_joined);
+	struct flow_space s = {};
+
+	bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_netns), &netns, &s);
+	for (int i = 0; i < 8 && !bpf_map_lookup_elem(joined, &s.network, &s.network); i++)
+		;
+	return s.network;
 }
 
 /* Behind translated addresses: who accepted what came from our end. */
@@ -329,6 +302,7 @@ static uint64_t answered_by(struct top *t, const struct flow *f)
 	if (f->key.dir != FLOW_OUT || f->key.proto != FLOW_TCP || !f->lport || cb_addr_any(f->laddr))
 		return 0;
 	memcpy(k.addr, f->laddr, sizeof(k.addr));
+	k.net = network_of(t, f->key.netns);
 	bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_accepted), &k, &cont);
 	return cont;
 }
@@ -340,20 +314,18 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 	const struct flow_key *k = &f->key;
 	const uint8_t *addr = k->dir == FLOW_QUERY ? f->raddr : k->addr;
 	uint32_t netns = k->netns;
-	struct flow_addr seen;
 	uint16_t port = k->dir == FLOW_OUT ? k->port : k->dir == FLOW_QUERY ? 53 : f->rport;
 	uint64_t cont;
 
-	if (k->peer || k->proto == FLOW_UNIX || k->dir == FLOW_LISTEN || (k->flags & FLOW_F_OTHER))
+	if (k->peer || is_unix(k) || k->dir == FLOW_LISTEN || (k->flags & FLOW_F_OTHER))
 		return k->peer;
 	if (cb_addr_any(addr))
 		return 0;
-	if (!bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.flow_addrs), addr, &seen))
-		cb_netmap_learn(t->net, addr, seen.netns, seen.cont);
 	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
 	if (recent(run, cont) || cb_addr_loopback(addr))
 		return cont;
-	scan_again(run, cb_addr_private(addr));
+	if (cb_addr_private(addr))
+		look_again(run);
 	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
 	return cont ? cont : answered_by(t, f);
 }
@@ -435,7 +407,7 @@ static void fill_ends(const struct flow *f, struct peer_rec *r, bool first)
 		put(k->dir == FLOW_IN ? r->source_address : r->destination_address, PEER_ADDRESS, "other");
 		return;
 	}
-	if (k->proto == FLOW_UNIX) {
+	if (is_unix(k)) {
 		unix_text(f, r->destination_address, PEER_ADDRESS);
 		return;
 	}
@@ -447,7 +419,8 @@ static void fill_ends(const struct flow *f, struct peer_rec *r, bool first)
 		address(r->destination_address, k->addr);
 		break;
 	case FLOW_IN:
-		address(r->source_address, k->addr);
+		if (!cb_addr_any(k->addr)) /* of an accept that failed nobody is known */
+			address(r->source_address, k->addr);
 		r->source_port = first ? f->rport : 0;
 		address(r->destination_address, f->laddr);
 		break;
@@ -463,10 +436,15 @@ static void fill_ends(const struct flow *f, struct peer_rec *r, bool first)
 	r->destination_port = k->port;
 }
 
-/* Ports that are handed out, not chosen, say nothing. */
+/* Ports that are handed out, not chosen, say nothing: 0. */
+static uint16_t steady(uint16_t port)
+{
+	return port < 32768 ? port : 0;
+}
+
 static void port_text(uint16_t port, char *to, size_t size)
 {
-	if (port >= 32768)
+	if (port && !steady(port))
 		put(to, size, "high");
 	else
 		snprintf(to, size, "%u", port);
@@ -502,7 +480,7 @@ static void peer_text(const struct flow *f, struct peer_rec *r, const char *othe
 		snprintf(r->peer, sizeof(r->peer), "query %s %.120s", r->dns_type, domain(r->dns_name));
 		return;
 	}
-	if (k->proto == FLOW_UNIX) {
+	if (is_unix(k)) {
 		snprintf(r->peer, sizeof(r->peer), "%s %s%s%.100s", via, r->destination_address, *other ? " " : "", other);
 		return;
 	}
@@ -588,34 +566,9 @@ static const char *action(const struct entry *e, const struct peer_rec *r)
 	switch (k->dir) {
 	case FLOW_LISTEN: return "listen";
 	case FLOW_QUERY: return "query";
-	case FLOW_IN: return k->proto == FLOW_UDP ? "receive" : "accept";
-	default: return k->proto == FLOW_UDP ? "send" : "connect";
+	case FLOW_IN: return is_datagram(k) ? "receive" : "accept";
+	default: return is_datagram(k) ? "send" : "connect";
 	}
-}
-
-static void add_to_matrix(struct cb_run *run, const struct entry *e, const struct peer_rec *r, uint64_t contacts,
-			  const char *other)
-{
-	struct top *t = cb_run_data(run);
-	const struct flow_key *k = &e->f.key;
-	const char *own = cb_run_container(run, &e->f.h);
-	struct cb_meeting m = { .transport = r->transport, .port = k->port >= 32768 ? 0 : k->port,
-				.contacts = contacts, .failures = r->failures };
-	char net[CB_ADDR_TEXT];
-
-	if (k->dir == FLOW_LISTEN || k->dir == FLOW_QUERY || !cb_wanted(run, &e->f.h))
-		return;
-	cb_addr_class(k->addr, net);
-	if (!*own)
-		own = "host";
-	if (!*other)
-		other = k->flags & FLOW_F_OTHER ? "other" : k->proto == FLOW_UNIX ? "host" : net;
-	m.from = k->dir == FLOW_IN ? other : own;
-	m.to = k->dir == FLOW_IN ? own : other;
-	m.sent = r->source_bytes;
-	m.received = r->destination_bytes;
-	m.seen_by_to = k->dir == FLOW_IN;
-	cb_matrix_add(t->matrix, &m);
 }
 
 static bool changed(const struct entry *e)
@@ -646,8 +599,6 @@ static int emit(struct cb_run *run, struct entry *e, uint64_t from, uint64_t to)
 	put(in || f->key.dir == FLOW_LISTEN ? r.destination_container : r.source_container, PEER_CONTAINER,
 	    cb_run_container(run, &f->h));
 	peer_text(f, &r, cont && cont == f->key.cont ? "itself" : other);
-	if (((struct top *)cb_run_data(run))->matrix)
-		add_to_matrix(run, e, &r, contacts, other);
 	if (cb_run_failed(run) && !r.failures) {
 		cb_run_filtered(run, contacts);
 		return 0;
@@ -664,6 +615,10 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	const struct flow_note *n = rec;
 	struct entry *e;
 
+	if (len == sizeof(struct flow_net)) {
+		take_space(cb_run_data(run), rec);
+		return 0;
+	}
 	if (len != sizeof(*n))
 		return cb_run_fail(run, -EIO, "note of %zu bytes", len);
 	e = refresh_one(cb_run_data(run), n);
@@ -754,7 +709,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		if (!err)
 			retire(run, e, to);
 	}
-	scan_again(run, false); /* forgets those that are gone */
+	cb_netmap_forget(t->net);
 	return err;
 }
 
@@ -796,7 +751,7 @@ static int attach(struct cb_run *run, const char *program, const char *when, con
 /* Which programs there are, and which of two ways they go. */
 static int choose_programs(struct cb_run *run, bool lengths)
 {
-	static const char *const with[] = { "peer_sent", "peer_got", "peer_received" };
+	static const char *const with[] = { "peer_ready", "peer_sent", "peer_got", "peer_received" };
 	static const char *const without[] = { "peer_enter", "peer_enter_address", "peer_call_sent", "peer_call_received" };
 	int err = 0;
 
@@ -837,13 +792,15 @@ static int setup(struct cb_run *run, void *skel)
 	bool lengths = cb_run_kernel_has("__traceiter_sock_send_length");
 
 	t->skel = s;
-	t->net = cb_netmap_new(alive, run);
+	t->net = cb_netmap_new(life, run);
 	s->rodata->by_process = cb_run_by_process(run);
 	s->rodata->lengths = lengths;
+	s->rodata->cb_cast = cb_run_kernel_has("bpf_rdonly_cast");
 	s->rodata->host_netns = cb_netmap_host(t->net);
 	set_numbers(s);
 	bpf_program__set_autoattach(s->progs.peer_live, false);
 	bpf_program__set_autoattach(s->progs.peer_files, false);
+	bpf_program__set_autoattach(s->progs.peer_spaces, false);
 	return set_programs(run, lengths);
 }
 
@@ -864,7 +821,8 @@ static int attach_iterators(struct cb_run *run)
 	opts.link_info_len = sizeof(info);
 	t->live = bpf_program__attach_iter(t->skel->progs.peer_live, &opts);
 	t->files = bpf_program__attach_iter(t->skel->progs.peer_files, NULL);
-	if (!t->live || !t->files)
+	t->spaces = bpf_program__attach_iter(t->skel->progs.peer_spaces, NULL);
+	if (!t->live || !t->files || !t->spaces)
 		return cb_run_fail(run, -errno, "cannot attach iterators over sockets: %s", strerror(errno));
 	return 0;
 }
@@ -875,11 +833,13 @@ static int begun(struct cb_run *run)
 	struct top *t = cb_run_data(run);
 	int err = attach_iterators(run);
 
+	t->begun = true;
+	if (!err)
+		err = look_again(run);
 	for (int pass = 0; !err && pass < 2; pass++) {
 		t->skel->bss->listeners_only = !pass;
 		err = each_record(run, t->files, 0, nothing);
 	}
-	scan_again(run, true);
 	return err;
 }
 
@@ -887,7 +847,7 @@ enum { KEY_MATRIX = CB_KEY_TOOL };
 
 static const struct argp_option options[] = {
 	{ "matrix", KEY_MATRIX, "FILE.svg", OPTION_ARG_OPTIONAL,
-	  "at the end, who talked to whom as a table in place of rows; with a name also as a picture (.svg or .png, by gnuplot)", 3 },
+	  "at the end, who talked to whom as a table in place of rows, of a recording (-r) too; with a name also as a picture (.svg or .png, by gnuplot)", 3 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -905,11 +865,47 @@ static int parse(struct cb_run *run, int key, char *arg)
 	return 0;
 }
 
+/* Who the other side is, where it is no container that is known. net: CB_ADDR_TEXT bytes. */
+static const char *stranger(const struct peer_rec *r, const char *addr, char *net)
+{
+	uint8_t bytes[16];
+
+	if (!strcmp(r->transport, "unix"))
+		return "host";
+	if (cb_addr_parse(addr, bytes))
+		return addr; /* "other" */
+	cb_addr_class(bytes, net);
+	return net;
+}
+
+/* The matrix is made from rows, so that it is the same of a recording. */
+static void row(struct cb_run *run, const struct cb_event *ev)
+{
+	struct top *t = cb_run_data(run);
+	const struct peer_rec *r = ev->rec;
+	bool in = !strcmp(r->direction, "inbound");
+	const char *own = *ev->c.cont_name ? ev->c.cont_name : "host";
+	const char *other = in ? r->source_container : r->destination_container;
+	struct cb_meeting m = { .transport = r->transport, .port = steady(r->destination_port), .seen_by_to = in,
+				.contacts = ev->c.count, .failures = r->failures,
+				.sent = r->source_bytes, .received = r->destination_bytes };
+	char net[CB_ADDR_TEXT];
+
+	t->begun = true;
+	if (!t->matrix || *r->dns_type || !strcmp(r->direction, "listening"))
+		return;
+	if (!*other)
+		other = stranger(r, in ? r->source_address : r->destination_address, net);
+	m.from = in ? other : own;
+	m.to = in ? own : other;
+	cb_matrix_add(t->matrix, &m);
+}
+
 static void end_matrix(struct top *t, struct cb_run *run)
 {
 	struct cb_err e = {};
 
-	if (!t->skel)
+	if (!t->begun)
 		return;
 	if (t->print_matrix)
 		cb_matrix_print(t->matrix, cb_run_table(run) ? stdout : stderr);
@@ -920,19 +916,15 @@ static void end_matrix(struct top *t, struct cb_run *run)
 static void done(struct cb_run *run)
 {
 	struct top *t = cb_run_data(run);
-	struct scanned *k, *knext;
 	struct entry *e, *next;
 
 	if (t->matrix)
 		end_matrix(t, run);
 	HASH_ITER(hh, t->entry, e, next)
 		entry_free(t, e);
-	HASH_ITER(hh, t->known, k, knext) {
-		HASH_DEL(t->known, k);
-		free(k);
-	}
 	bpf_link__destroy(t->live);
 	bpf_link__destroy(t->files);
+	bpf_link__destroy(t->spaces);
 	cb_netmap_free(t->net);
 	cb_matrix_free(t->matrix);
 	free(t);
@@ -955,9 +947,9 @@ static const struct cb_tool cnetpeer = {
 	.parse = parse,
 	.setup = setup,
 	.begun = begun,
-	.container = container,
 	.record = record,
 	.tick = tick,
+	.row = row,
 	.done = done,
 };
 

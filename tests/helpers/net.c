@@ -5,8 +5,11 @@
  *	net call VIA ADDRESS PORT N OUT IN	makes N, writes OUT bytes on each, reads IN
  *	net hold VIA ADDRESS PORT OUT IN	one connection that stays open after OUT and IN bytes
  *	net ask ADDRESS NAME TYPE HOW		a DNS question to port 53: sendto, send, write, sendmsg, sendmmsg
+ *	net starve ADDRESS PORT N		listens, then N accepts that fail with EMFILE, one call of its own being there
  *	net flood N				tries N connections to as many addresses of 127.0.0.0/8
- * VIA: tcp, udp (sendto and recvfrom), udpc (connected, write and read), udpm (sendmmsg and recvmmsg), unix, unixd.
+ * VIA: tcp, udp (sendto and recvfrom), udpc (connected, write and read), udpm (sendmmsg and recvmmsg), unix, unixd and
+ * unixdc (datagrams, the same of a connected socket). A unixd client that wants an answer has the server's name with
+ * ".N" behind it, N being its own process.
  * ADDRESS: IPv4, IPv6, a path, or @NAME for an abstract one; PORT is ignored for those. serve says "ready" when a
  * client may come; all say "done CONTACTS SENT RECEIVED FAILED" at the end.
  */
@@ -17,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -43,7 +47,7 @@ static void die(const char *what)
 
 static struct end end_of(const char *via, const char *address, int port)
 {
-	struct end e = { .type = strncmp(via, "udp", 3) && strcmp(via, "unixd") ? SOCK_STREAM : SOCK_DGRAM };
+	struct end e = { .type = strncmp(via, "udp", 3) && strncmp(via, "unixd", 5) ? SOCK_STREAM : SOCK_DGRAM };
 	size_t n = strlen(address);
 
 	if (!strncmp(via, "unix", 4)) {
@@ -165,13 +169,18 @@ static bool connect_to(int fd, const struct end *e)
 	return false;
 }
 
+static bool connected(const char *via)
+{
+	return !strcmp(via, "udpc") || !strcmp(via, "unixdc");
+}
+
 static void one_datagram(const char *via, int fd, const struct end *e, size_t out)
 {
 	struct iovec v = { data, out };
 	struct mmsghdr m = { .msg_hdr = { .msg_name = (void *)&e->a.any, .msg_namelen = e->len, .msg_iov = &v, .msg_iovlen = 1 } };
 
 	contacts++;
-	if (!strcmp(via, "udpc") ? write(fd, data, out) == (ssize_t)out :
+	if (connected(via) ? write(fd, data, out) == (ssize_t)out :
 	    !strcmp(via, "udpm") ? sendmmsg(fd, &m, 1, 0) == 1 :
 				   sendto(fd, data, out, 0, &e->a.any, e->len) == (ssize_t)out)
 		sent += out;
@@ -179,15 +188,29 @@ static void one_datagram(const char *via, int fd, const struct end *e, size_t ou
 		failed++;
 }
 
+/* The kernel names no unix socket by itself that others could answer to. */
+static void name_self(int fd, const struct end *e)
+{
+	struct end own = *e;
+	size_t at = own.len - offsetof(struct sockaddr_un, sun_path) - (*own.a.un.sun_path != '\0');
+
+	at += snprintf(own.a.un.sun_path + at, sizeof(own.a.un.sun_path) - at, ".%d", getpid());
+	own.len = offsetof(struct sockaddr_un, sun_path) + at + (*own.a.un.sun_path != '\0');
+	if (bind(fd, &own.a.any, own.len))
+		die("bind");
+}
+
 static void call_datagrams(const char *via, const struct end *e, long n, size_t out, size_t in)
 {
 	int fd = socket_of(e);
 
-	if (!strcmp(via, "udpc") && connect(fd, &e->a.any, e->len))
+	if (in && e->a.any.sa_family == AF_UNIX)
+		name_self(fd, e);
+	if (connected(via) && connect(fd, &e->a.any, e->len))
 		die("connect");
 	while (n--) {
 		one_datagram(via, fd, e, out);
-		if (in && (!strcmp(via, "udpc") ? read(fd, data, sizeof(data)) : recv(fd, data, sizeof(data), 0)) == (ssize_t)in)
+		if (in && (connected(via) ? read(fd, data, sizeof(data)) : recv(fd, data, sizeof(data), 0)) == (ssize_t)in)
 			received += in;
 	}
 }
@@ -219,6 +242,23 @@ static void hold(const struct end *e, size_t out, size_t in)
 	get(fd, in);
 	ready();
 	pause();
+}
+
+/* No descriptor is left for those that are taken; the one that calls keeps its place in the queue. */
+static void starve(const struct end *e, long n)
+{
+	struct rlimit few;
+	int fd = socket_of(e), caller = socket_of(e);
+
+	if (bind(fd, &e->a.any, e->len) || listen(fd, 128) || connect(caller, &e->a.any, e->len))
+		die("listen");
+	few.rlim_cur = few.rlim_max = caller + 1;
+	if (setrlimit(RLIMIT_NOFILE, &few))
+		die("setrlimit");
+	while (n--) {
+		contacts++;
+		failed += accept4(fd, NULL, NULL, SOCK_CLOEXEC) < 0 && errno == EMFILE;
+	}
 }
 
 static size_t question(char *q, const char *name, int type)
@@ -300,10 +340,14 @@ int main(int argc, char **argv)
 		struct end e = end_of("udp", argv[2], 53);
 
 		ask(&e, argv[3], atoi(argv[4]), argv[5]);
+	} else if (argc == 5 && !strcmp(argv[1], "starve")) {
+		struct end e = end_of("tcp", argv[2], atoi(argv[3]));
+
+		starve(&e, atol(argv[4]));
 	} else if (argc == 3 && !strcmp(argv[1], "flood")) {
 		flood(atol(argv[2]));
 	} else {
-		fprintf(stderr, "usage: net serve|call|hold|ask|flood ...\n");
+		fprintf(stderr, "usage: net serve|call|hold|ask|starve|flood ...\n");
 		return 64;
 	}
 	printf("done %lu %lu %lu %lu\n", contacts, sent, received, failed);

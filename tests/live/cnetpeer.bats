@@ -1,27 +1,45 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-setup() { require_bpf; require_runc; require_tool ip; live_setup; NETS=(); BRIDGE=; }
+setup() { require_bpf; require_runc; require_tool ip; live_setup; NETS=(); BRIDGES=(); }
 teardown() { live_teardown; net_down; }
 
-# net_up NAME...: a bridge, and for each name a network namespace $(ns NAME) on it: 10.213.N.2, 10.213.N.3, ... and fd13:N::2 ...
-net_up() {
-	local name i=2
+# ns_up NAME I: a network namespace $(ns NAME), and in it eth0 of 10.213.N.I and fd13:N::I, once that is made
+ns_up() {
 	N=$(($$ % 250))
-	BRIDGE=cbt$$
-	ip link add "$BRIDGE" type bridge
-	ip link set "$BRIDGE" up
+	ip netns add "$(ns "$1")"
+	NETS+=("$(ns "$1")")
+	ip -n "$(ns "$1")" link set lo up
+}
+
+eth_up() {
+	ip -n "$(ns "$1")" addr add "10.213.$N.$2/24" dev eth0
+	ip -n "$(ns "$1")" addr add "fd13:$N::$2/64" dev eth0 nodad
+	ip -n "$(ns "$1")" link set eth0 up
+}
+
+# net_up NAME...: a bridge, and for each name a namespace on it, from 10.213.N.2 on; another bridge, the same addresses
+net_up() {
+	local name i=2 b=${#BRIDGES[@]}
+	BRIDGES+=("cbt$$-b$b")
+	ip link add "cbt$$-b$b" type bridge
+	ip link set "cbt$$-b$b" up
 	for name; do
-		ip netns add "$(ns "$name")"
-		NETS+=("$(ns "$name")")
-		ip link add "cbt$$-$i" type veth peer name eth0 netns "$(ns "$name")"
-		ip link set "cbt$$-$i" master "$BRIDGE" up
-		ip -n "$(ns "$name")" addr add "10.213.$N.$i/24" dev eth0
-		ip -n "$(ns "$name")" addr add "fd13:$N::$i/64" dev eth0 nodad
-		ip -n "$(ns "$name")" link set eth0 up
-		ip -n "$(ns "$name")" link set lo up
+		ns_up "$name"
+		ip link add "cbt$$-$b$i" type veth peer name eth0 netns "$(ns "$name")"
+		ip link set "cbt$$-$b$i" master "cbt$$-b$b" up
+		eth_up "$name" $i
 		i=$((i + 1))
 	done
+}
+
+# pair_up NAME NAME: two namespaces and a cable between them, 10.213.N.2 and 10.213.N.3
+pair_up() {
+	ns_up "$1"
+	ns_up "$2"
+	ip -n "$(ns "$1")" link add eth0 type veth peer name eth0 netns "$(ns "$2")"
+	eth_up "$1" 2
+	eth_up "$2" 3
 }
 
 net_down() {
@@ -29,7 +47,9 @@ net_down() {
 	for n in "${NETS[@]}"; do
 		ip netns del "$n" || true
 	done
-	[ -z "$BRIDGE" ] || ip link del "$BRIDGE" || true
+	for n in "${BRIDGES[@]}"; do
+		ip link del "$n" || true
+	done
 }
 
 ns() {
@@ -69,7 +89,8 @@ established() {
 
 # does this kernel tell of what is sent and received on sockets of any kind?
 unix_lengths() {
-	[ -d /sys/kernel/tracing/events/sock/sock_send_length ] || [ -d /sys/kernel/debug/tracing/events/sock/sock_send_length ]
+	: "${LENGTHS:=$(cnetpeer -v -d 100ms 2>&1 >/dev/null | grep -c 'counts no bytes of unix sockets' || true)}"
+	[ "$LENGTHS" = 0 ]
 }
 
 # both_named FILE VIA ADDRESS PORT: 7 connections of 1,009 and 100,003 bytes, from both sides
@@ -183,6 +204,65 @@ both_named() {
 	assert_rows "$out" 'event and dst == "/nobody/there" and err == "ENOENT" and action == "connect"' 1
 }
 
+@test "datagrams over unix sockets, by path, abstract, connected, from a host's process: both sides are named" {
+	local out=$BATS_TEST_TMPDIR/rows path via a b
+	unix_lengths || skip "this kernel does not tell of datagrams"
+	net_up a
+	mkdir "$BATS_TEST_TMPDIR/share"
+	# one is there before the tool is
+	ctr_start b --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/other" net serve unixd /other/early 0 5 101 0
+	wait_for listening b
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	a=$(ctr_id a) b=$(ctr_id b)
+	ctr_run a --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net call unixd /share/early 0 5 101 0
+	wait_for served b
+	for path in /share/unixd /share/unixdc @unixd @unixdc; do
+		via=${path##*[/@]}
+		ctr_remove b
+		ctr_remove a
+		ctr_start b --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net serve $via $path 0 13 101 211
+		wait_for listening b
+		ctr_run a --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net call $via $path 0 13 101 211
+		wait_for served b
+	done
+	ctr_remove b
+	ctr_start b --bind "$BATS_TEST_TMPDIR/share:/share" net serve unixd /share/host 0 7 101 0
+	wait_for listening b
+	"$HELPERS/net" call unixd "$BATS_TEST_TMPDIR/share/host" 0 7 101 0
+	wait_for served b
+	ctr_remove a
+	ctr_run a net call unixd /nobody/there 0 3 1 0
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" "ctr == \"$a\" and dst == \"/other/early\" and to == \"$b\"" event.count 5
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and dst == \"/other/early\" and from == \"$a\"" source.bytes 505
+	for path in /share/unixd /share/unixdc @unixd @unixdc; do
+		assert_sum "$out" "ctr == \"$a\" and dir == \"outbound\" and dst == \"$path\" and from == \"$a\" and to == \"$b\"" event.count 13
+		assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and dst == \"$path\" and from == \"$a\" and to == \"$b\"" event.count 13
+		assert_sum "$out" "ctr == \"$a\" and dst == \"$path\"" source.bytes $((13 * 101))
+		assert_sum "$out" "ctr == \"$a\" and dst == \"$path\"" destination.bytes $((13 * 211))
+		assert_sum "$out" "ctr == \"$b\" and dst == \"$path\"" source.bytes $((13 * 101))
+		assert_sum "$out" "ctr == \"$b\" and dst == \"$path\"" destination.bytes $((13 * 211))
+		assert_rows "$out" "event and ctr == \"$a\" and action == \"send\" and dst == \"$path\" and via == \"unix\"" 1
+		assert_rows "$out" "event and ctr == \"$b\" and action == \"receive\" and dst == \"$path\"" 1
+	done
+	assert_sum "$out" "ctr == \"$b\" and dir == \"inbound\" and dst == \"/share/host\" and from == null" source.bytes 707
+	assert_sum "$out" "ctr == \"$a\" and dst == \"/nobody/there\" and err == \"ENOENT\"" network.failures 3
+	# answers are no contacts of their own
+	assert_rows "$out" "event and ctr == \"$b\" and dir == \"outbound\"" 0
+}
+
+@test "accepts that fail are counted, by errno" {
+	local out=$BATS_TEST_TMPDIR/rows a
+	a=$(ctr_id a)
+	collector_start "$out" cnetpeer -j -c "$a" -i 200ms
+	ctr_run a net starve 127.0.0.1 85 7 | grep '^done 7 0 0 7$'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" 'dir == "inbound" and port == 85 and dst == "127.0.0.1" and src == null and from == null and .["network.failures_by"] == "EMFILE:7"' network.failures 7
+	assert_sum "$out" 'dir == "inbound"' event.count 7
+}
+
 @test "failures by errno: nobody listens, no route; what was tried is said" {
 	local out=$BATS_TEST_TMPDIR/rows a
 	net_up a
@@ -219,7 +299,7 @@ both_named() {
 	local out=$BATS_TEST_TMPDIR/rows a b c
 	net_up a
 	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -c "$(ctr_id c)" -i 200ms
-	ctr_run c --netns "$(netns a)" sh -c 'net serve tcp 127.0.0.1 70 3 10 20 & until net call tcp 127.0.0.1 70 1 10 20 >/dev/null; do :; done; net call tcp 127.0.0.1 70 2 10 20; wait'
+	ctr_run c --netns "$(netns a)" sh -c 'net serve tcp 127.0.0.1 70 3 10 20 & until net call tcp 127.0.0.1 70 1 10 20 | grep -q "done 1 10 20 0"; do :; done; net call tcp 127.0.0.1 70 2 10 20; wait'
 	a=$(ctr_id a) b=$(ctr_id b) c=$(ctr_id c)
 	ctr_start b --netns "$(netns a)" net serve tcp 0.0.0.0 71 7 10 20
 	wait_for listening b
@@ -293,6 +373,44 @@ both_named() {
 	run -64 cnetpeer --matrix=x.pdf
 }
 
+@test "a recording shows the same rows and the same matrix, in every format" {
+	local out=$BATS_TEST_TMPDIR/rows rec=$BATS_TEST_TMPDIR/r.jsonl.zst a b f
+	net_up a b
+	a=$(ctr_id a) b=$(ctr_id b)
+	collector_start "$out" cnetpeer -q -j -c "$a" -c "$b" -i 200ms -w "$rec" --matrix
+	ctr_start b --netns "$(netns b)" net serve tcp "10.213.$N.3" 80 7 1009 100003
+	wait_for listening b
+	ctr_run a --netns "$(netns a)" sh -c "net call tcp 10.213.$N.3 80 7 1009 100003; net call tcp 10.213.$N.3 81 3 1 1
+		net call udp 192.0.2.1 53 2 3 0; net call unix /nobody 0 5 1 1; net ask 10.213.$N.3 example.com 1 sendto; net flood 2003"
+	wait_for served b
+	collector_stop "$out"
+	grep -E "^$a +$b +tcp +80 +7 +0 +7063 +700021$" "$out.err"
+	grep -E "^$a +$b +tcp +81 +3 +3 +0 +0$" "$out.err"
+	grep -E "^$a +other +tcp +- +[0-9]+ " "$out.err"
+	grep -E "^$a +host +unix +- +5 +5 +0 +0$" "$out.err"
+	# the table alone, then rows as they were with the table beside them
+	cnetpeer -r "$rec" --matrix >"$out.table"
+	cmp "$out.table" "$out.err"
+	cnetpeer -r "$rec" -j --matrix >"$out.again" 2>"$out.table"
+	cmp "$out.table" "$out.err"
+	cmp <(rows "$out" event) <(rows "$out.again" event)
+	has_rows "$out" 'action == "total"'
+	has_rows "$out" 'action == "close"'
+	# every other format, from the recording and from a recording of that
+	for f in csv table; do
+		cnetpeer -r "$out" -o $f | grep -vE ',(schema|end),' >"$out.1"
+		cnetpeer -r "$rec" -o $f | grep -vE ',(schema|end),' >"$out.2"
+		cmp "$out.1" "$out.2"
+	done
+	cnetpeer -r "$rec" --csv >"$out.csv"
+	cnetpeer -r "$out.csv" -j >"$out.again"
+	cmp <(rows "$out" event) <(rows "$out.again" event)
+	# a filter is one of the matrix, too
+	cnetpeer -r "$rec" --matrix -c "$b" >"$out.table"
+	run -1 grep -c " 81 " "$out.table"
+	grep -E "^$a +$b +tcp +80 +7 +0 +7063 +700021$" "$out.table"
+}
+
 @test "a connection that stays open: its bytes at each interval, the rest at its end" {
 	local out=$BATS_TEST_TMPDIR/rows a
 	net_up a b
@@ -334,6 +452,78 @@ both_named() {
 	assert_rows "$out" "event and ctr == \"$a\" and (dst != \"10.213.$N.4\" or port != 8080)" 0
 	assert_rows "$out" "event and ctr == \"$a\" and action == \"close\" and to == \"$b\"" 1
 	assert_sum "$out" "ctr == \"$a\"" destination.bytes $((3 * 100003))
+}
+
+# talk FROM TO ADDRESS: 3 connections, of 10 and 20 bytes
+talk() {
+	ctr_start "$2" --netns "$(netns "$2")" net serve tcp "$3" 80 3 10 20
+	wait_for listening "$2"
+	ctr_run "$1" --netns "$(netns "$1")" net call tcp "$3" 80 3 10 20
+	wait_for served "$2"
+}
+
+# talked FILE FROM TO: each names the other, and nobody else
+talked() {
+	local from to
+	from=$(ctr_id "$2") to=$(ctr_id "$3")
+	assert_sum "$1" "ctr == \"$from\" and dir == \"outbound\" and to == \"$to\"" event.count 3
+	assert_sum "$1" "ctr == \"$to\" and dir == \"inbound\" and from == \"$from\"" event.count 3
+	assert_rows "$1" "event and ctr == \"$from\" and dir == \"outbound\" and to != \"$to\"" 0
+	assert_rows "$1" "event and ctr == \"$to\" and dir == \"inbound\" and from != \"$from\"" 0
+}
+
+@test "the same addresses in several networks of a host: each names its own neighbour, whom nothing leads to nobody" {
+	local out=$BATS_TEST_TMPDIR/rows name args=()
+	net_up a b
+	net_up c d
+	pair_up e f
+	pair_up alone nobody # has it there, in which no container is
+	for name in a b c d e f alone; do
+		args+=(-c "$(ctr_id $name)")
+	done
+	collector_start "$out" cnetpeer -j -i 200ms "${args[@]}"
+	talk a b "10.213.$N.3"
+	talk c d "10.213.$N.3"
+	talk e f "10.213.$N.3"
+	ctr_run alone --netns "$(netns alone)" net call udp "10.213.$N.3" 80 5 7 0
+	collector_stop "$out"
+	assert_no_loss "$out"
+	talked "$out" a b
+	talked "$out" c d
+	talked "$out" e f
+	assert_sum "$out" "ctr == \"$(ctr_id alone)\" and dir == \"outbound\"" event.count 5
+	assert_rows "$out" "event and ctr == \"$(ctr_id alone)\" and to != null" 0
+}
+
+@test "over a router that holds no container; a container that never had a contact is named, too" {
+	local out=$BATS_TEST_TMPDIR/rows
+	N=$(($$ % 250))
+	ns_up a
+	ns_up b
+	ns_up r
+	for name in a b; do
+		ip -n "$(ns "$name")" link add eth0 type veth peer name "to-$name" netns "$(ns r)"
+		ip -n "$(ns r)" link set "to-$name" up
+		ip -n "$(ns "$name")" link set eth0 up
+	done
+	ip -n "$(ns a)" addr add "10.213.$N.2/31" dev eth0
+	ip -n "$(ns r)" addr add "10.213.$N.3/31" dev to-a
+	ip -n "$(ns b)" addr add "10.213.$N.4/31" dev eth0
+	ip -n "$(ns r)" addr add "10.213.$N.5/31" dev to-b
+	ip -n "$(ns a)" route add default via "10.213.$N.3"
+	ip -n "$(ns b)" route add default via "10.213.$N.5"
+	ip netns exec "$(ns r)" sysctl -qw net.ipv4.ip_forward=1
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	talk a b "10.213.$N.4"
+	ctr_remove b
+	ctr_start b --netns "$(netns b)" sleep 1000
+	ctr_run a --netns "$(netns a)" net call tcp "10.213.$N.4" 81 5 1 1
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" "ctr == \"$(ctr_id a)\" and port == 81 and to == \"$(ctr_id b)\" and err == \"ECONNREFUSED\"" network.failures 5
+	assert_sum "$out" "ctr == \"$(ctr_id b)\" and dir == \"inbound\" and from == \"$(ctr_id a)\"" event.count 3
+	assert_sum "$out" "ctr == \"$(ctr_id a)\" and to == \"$(ctr_id b)\"" event.count 8
+	assert_rows "$out" "event and ctr == \"$(ctr_id a)\" and to == null" 0
 }
 
 @test "the host's network: two containers and -a are told apart by port; -p takes one process" {
