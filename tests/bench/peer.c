@@ -5,6 +5,7 @@
  * The program itself is run, as Debian's tcpconnect is, and, for kernels without its kprobes, those that like ours take
  * the tracepoint of a socket's states: each is started and ended in turn in every round, in an order that rotates. Of its CPU time nothing is measured but what its probes take of the task that makes the calls.
  */
+#include <bpf/bpf.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
