@@ -3,6 +3,8 @@
  * Contacts in known numbers:
  *	net serve VIA ADDRESS PORT N IN OUT	takes N connections (datagrams), reads IN bytes of each, writes OUT
  *	net call VIA ADDRESS PORT N OUT IN	makes N, writes OUT bytes on each, reads IN
+ *	net ways VIA ADDRESS PORT OUT IN	one, on which OUT bytes go out by each of write, sendfile, splice, sendmsg,
+ *						sendmmsg; then it is half closed, IN bytes are looked at and then read
  *	net hold VIA ADDRESS PORT OUT IN	one connection that stays open after OUT and IN bytes
  *	net ask ADDRESS NAME TYPE HOW		a DNS question to port 53: sendto, send, write, sendmsg, sendmmsg
  *	net starve ADDRESS PORT N		listens, then N accepts that fail with EMFILE, one call of its own being there
@@ -15,12 +17,15 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -244,6 +249,39 @@ static void hold(const struct end *e, size_t out, size_t in)
 	pause();
 }
 
+static void way(bool did, size_t n)
+{
+	if (!did)
+		die("send");
+	sent += n;
+}
+
+/* n: no more than fits into a pipe and into a socket's buffer */
+static void ways(const struct end *e, size_t n, size_t in)
+{
+	int fd = socket_of(e), file = memfd_create("data", MFD_CLOEXEC), p[2];
+	struct iovec v = { data, n };
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &v, .msg_iovlen = 1 } };
+	off_t from = 0;
+
+	if (!connect_to(fd, e) || file < 0 || write(file, data, n) != (ssize_t)n || pipe2(p, O_CLOEXEC))
+		die("connect");
+	put(fd, n);
+	way(sendfile(fd, file, &from, n) == (ssize_t)n, n);
+	way(write(p[1], data, n) == (ssize_t)n && splice(p[0], NULL, fd, NULL, n, 0) == (ssize_t)n, n);
+	way(sendmsg(fd, &m.msg_hdr, 0) == (ssize_t)n, n);
+	way(sendmmsg(fd, &m, 1, 0) == 1, n);
+	if (shutdown(fd, SHUT_WR))
+		die("shutdown");
+	for (int i = 0; i < 3; i++)
+		if (recv(fd, data, in, MSG_PEEK | MSG_WAITALL) != (ssize_t)in)
+			die("peek");
+	get(fd, in);
+	if (read(fd, data, 1) != 0)
+		die("end");
+	close(fd);
+}
+
 /* No descriptor is left for those that are taken; the one that calls keeps its place in the queue. */
 static void starve(const struct end *e, long n)
 {
@@ -336,6 +374,10 @@ int main(int argc, char **argv)
 		struct end e = end_of(argv[2], argv[3], atoi(argv[4]));
 
 		hold(&e, atol(argv[5]), atol(argv[6]));
+	} else if (argc == 7 && !strcmp(argv[1], "ways")) {
+		struct end e = end_of(argv[2], argv[3], atoi(argv[4]));
+
+		ways(&e, atol(argv[5]), atol(argv[6]));
 	} else if (argc == 6 && !strcmp(argv[1], "ask")) {
 		struct end e = end_of("udp", argv[2], 53);
 
@@ -347,7 +389,7 @@ int main(int argc, char **argv)
 	} else if (argc == 3 && !strcmp(argv[1], "flood")) {
 		flood(atol(argv[2]));
 	} else {
-		fprintf(stderr, "usage: net serve|call|hold|ask|starve|flood ...\n");
+		fprintf(stderr, "usage: net serve|call|ways|hold|ask|starve|flood ...\n");
 		return 64;
 	}
 	printf("done %lu %lu %lu %lu\n", contacts, sent, received, failed);

@@ -144,6 +144,35 @@ both_named() {
 	assert_rows "$out" 'event and action == "listen" and dst == "::"' 1
 }
 
+@test "payload by write, sendfile, splice, sendmsg and sendmmsg, half closed, looked at before it is read: to the byte" {
+	local out=$BATS_TEST_TMPDIR/rows a b via
+	net_up a b
+	mkdir "$BATS_TEST_TMPDIR/share"
+	a=$(ctr_id a) b=$(ctr_id b)
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	for via in "tcp 10.213.$N.3 80" "unix /share/s 0"; do
+		# shellcheck disable=SC2086
+		ctr_start b --netns "$(netns b)" --bind "$BATS_TEST_TMPDIR/share:/share" net serve $via 1 $((5 * 1009)) 10007
+		wait_for listening b
+		# shellcheck disable=SC2086
+		ctr_run a --netns "$(netns a)" --bind "$BATS_TEST_TMPDIR/share:/share" net ways $via 1009 10007
+		wait_for served b
+		ctr_remove b
+		ctr_remove a
+	done
+	collector_stop "$out"
+	assert_no_loss "$out"
+	for via in tcp unix; do
+		[ $via = tcp ] || unix_lengths || continue
+		assert_sum "$out" "ctr == \"$a\" and via == \"$via\" and to == \"$b\"" source.bytes $((5 * 1009))
+		assert_sum "$out" "ctr == \"$a\" and via == \"$via\" and to == \"$b\"" destination.bytes 10007
+		assert_sum "$out" "ctr == \"$b\" and via == \"$via\" and from == \"$a\"" source.bytes $((5 * 1009))
+		assert_sum "$out" "ctr == \"$b\" and via == \"$via\" and from == \"$a\"" destination.bytes 10007
+		assert_sum "$out" "ctr == \"$a\" and via == \"$via\"" event.count 1
+	done
+	assert_sum "$out" "ctr == \"$a\" and via == \"tcp\"" network.connections.closed 1
+}
+
 @test "UDP by every call: datagrams to the byte, both named, who began it" {
 	local out=$BATS_TEST_TMPDIR/rows via
 	net_up a b
