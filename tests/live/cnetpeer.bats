@@ -483,10 +483,13 @@ both_named() {
 	assert_sum "$out" "ctr == \"$a\"" destination.bytes $((3 * 100003))
 }
 
-# talk FROM TO ADDRESS: 3 connections, of 10 and 20 bytes
+waits() {
+	ctr_start "$1" --netns "$(netns "$1")" net serve tcp "$2" 80 3 10 20
+	wait_for listening "$1"
+}
+
+# talk FROM TO ADDRESS: 3 connections to one that waits, of 10 and 20 bytes
 talk() {
-	ctr_start "$2" --netns "$(netns "$2")" net serve tcp "$3" 80 3 10 20
-	wait_for listening "$2"
 	ctr_run "$1" --netns "$(netns "$1")" net call tcp "$3" 80 3 10 20
 	wait_for served "$2"
 }
@@ -511,9 +514,14 @@ talked() {
 		args+=(-c "$(ctr_id $name)")
 	done
 	collector_start "$out" cnetpeer -j -i 200ms "${args[@]}"
-	talk a b "10.213.$N.3"
-	talk c d "10.213.$N.3"
-	talk e f "10.213.$N.3"
+	# all of them are there before the first asks for the address that all of them have
+	for name in b d f; do
+		waits $name "10.213.$N.3"
+	done
+	for name in "a b" "c d" "e f"; do
+		# shellcheck disable=SC2086
+		talk $name "10.213.$N.3"
+	done
 	ctr_run alone --netns "$(netns alone)" net call udp "10.213.$N.3" 80 5 7 0
 	collector_stop "$out"
 	assert_no_loss "$out"
@@ -543,6 +551,7 @@ talked() {
 	ip -n "$(ns b)" route add default via "10.213.$N.5"
 	ip netns exec "$(ns r)" sysctl -qw net.ipv4.ip_forward=1
 	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	waits b "10.213.$N.4"
 	talk a b "10.213.$N.4"
 	ctr_remove b
 	ctr_start b --netns "$(netns b)" sleep 1000
