@@ -46,7 +46,10 @@ void cb_host_forget(struct cb_host *h);
 void cb_host_close(struct cb_host *h);
 /* Cgroup path of a process: the unified line unless it says nothing, else pids, memory, name=systemd. */
 char *cb_host_cgroup(const struct cb_host *h, uint32_t pid);
-/* Nearest ancestor that is outside of the process' pid namespace (shim, conmon, lxc monitor), 0: none. */
+/*
+ * Nearest ancestor that is outside of the process' pid namespace (shim, conmon, lxc monitor), or for one with the host's
+ * pids outside of its mounts. 0: none.
+ */
 uint32_t cb_host_outside(const struct cb_host *h, uint32_t pid);
 /*
  * The path on the host of what is mounted at a mount point in the process' view ("/etc/hosts"): NULL if

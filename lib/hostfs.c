@@ -243,11 +243,38 @@ static int proc_family(const struct cb_host *h, uint32_t pid, uint32_t *ret_ppid
 	return depth;
 }
 
+static char *mount_ns(const struct cb_host *h, uint32_t pid)
+{
+	char rel[32];
+
+	snprintf(rel, sizeof(rel), "%u/ns/mnt", pid);
+	return cb_host_link(h, CB_ADMIN, "/proc", rel);
+}
+
+/* Of a process with the host's own pids: the nearest ancestor that sees the host's files. */
+static uint32_t outside_mounts(const struct cb_host *h, uint32_t parent)
+{
+	char *own = mount_ns(h, getpid()), *ns;
+	uint32_t ret = 0, next;
+
+	for (int i = 0; own && parent && !ret && i < MAX_ANCESTORS; i++, parent = next) {
+		ns = mount_ns(h, parent);
+		if (ns && !strcmp(ns, own))
+			ret = parent;
+		free(ns);
+		proc_family(h, parent, &next);
+	}
+	free(own);
+	return ret;
+}
+
 uint32_t cb_host_outside(const struct cb_host *h, uint32_t pid)
 {
 	uint32_t parent, next;
 	int depth = proc_family(h, pid, &parent);
 
+	if (depth == 1)
+		return outside_mounts(h, parent);
 	for (int i = 0; depth && parent && i < MAX_ANCESTORS; i++, parent = next) {
 		int d = proc_family(h, parent, &next);
 
