@@ -101,7 +101,8 @@ static void runc(void **state)
 static void runc_left_over(void **state)
 {
 	/* it crashed, and its first process's number was given again: ticks since boot tell */
-	tree_put("run/runc/old/state.json", "{\"init_process_pid\":41,\"init_process_start\":7001,\"cgroup_paths\":{\"\":\"/old\"}}");
+	tree_put("run/runc/old/state.json",
+		 "{\"init_process_pid\":41,\"init_process_start\":7001,\"cgroup_paths\":{\"\":\"/old\"}}");
 	tree_put("proc/41/stat", "41 (a) b) S 1 41 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 7003 9 9\n");
 	is(add(41, "/elsewhere"), "unknown", "", "elsewhere", "");
 	tree_put("proc/41/stat", "41 (a) b) S 1 41 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 7001 9 9\n");
@@ -363,8 +364,8 @@ static void libpod_sql(const char *file, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-#define CONFIG_TABLE "CREATE TABLE ContainerConfig(ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, PodID TEXT, " \
-		     "JSON TEXT NOT NULL);"
+#define CONFIG_TABLE \
+	"CREATE TABLE ContainerConfig(ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, PodID TEXT, JSON TEXT NOT NULL);"
 #define CONFIG_ROW(id, label) "INSERT INTO ContainerConfig VALUES('" id "', 'n" id "', NULL, '{\"id\":\"" id "\"," \
 			      "\"labels\":{\"tier\":\"" label "\",\"n\":5}}');"
 
@@ -547,7 +548,9 @@ static void meta_db(const char *root, const char *ns, const char *id, const char
 	conts = bolt_add(f, (struct bolt_item[]){ bolt_bucket(id, one, v[0]), no });
 	one = bolt_add(f, (struct bolt_item[]){ bolt_inline("target", digest, target), { "updatedat", since, 15, 0 }, no });
 	images = bolt_add(f, (struct bolt_item[]){ bolt_bucket(image, one, v[1]), no });
-	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket("containers", conts, v[2]), bolt_bucket("images", images, v[3]), no });
+	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket("containers", conts, v[2]),
+						bolt_bucket("images", images, v[3]),
+						no });
 	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket(ns, top, v[4]), { "version", "", 0, 0 }, no });
 	top = bolt_add(f, (struct bolt_item[]){ bolt_bucket("v1", top, v[5]), no });
 	bolt_meta(f, 1, top, 3);
@@ -560,7 +563,8 @@ static void containerd_meta(void **state)
 {
 	struct cb_cont *c;
 
-	tree_put(TASKS "/cb/web/config.json", "{\"annotations\":{\"who\":\"me\",\"tier\":\"no\"},\"root\":{\"path\":\"rootfs\"}}");
+	tree_put(TASKS "/cb/web/config.json",
+		 "{\"annotations\":{\"who\":\"me\",\"tier\":\"no\"},\"root\":{\"path\":\"rootfs\"}}");
 	meta_db("var/lib/containerd", "cb", "web", "docker.io/img:7", 4);
 	c = add(0, "/cb/web");
 	is(c, "containerd", "web", "new", "docker.io/img:7");
@@ -730,8 +734,10 @@ static const struct {
 	{ put_docker, "/parent/" ID1, "docker", ID1, "web", "img:2", "tier=db" },
 	{ put_ctr, "/ns/web", "containerd", "web", "new", "img:7", "tier=db" },
 	{ put_cri, "/kubepods/burstable/pod1/" ID1, "containerd", ID1, "web", "img:6", "tier=db" },
-	{ put_cri, "/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID1 ".scope", "containerd", ID1, "web", "img:6", "tier=db" },
-	{ put_cri, "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID1, "containerd", ID1, "web", "img:6", "tier=db" },
+	{ put_cri, "/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID1 ".scope",
+	  "containerd", ID1, "web", "img:6", "tier=db" },
+	{ put_cri, "/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID1,
+	  "containerd", ID1, "web", "img:6", "tier=db" },
 	{ put_nerdctl, "/default/" ID1, "containerd", ID1, "new", "img:7", "tier=db" },
 	{ put_nerdctl, "/system.slice/nerdctl-" ID1 ".scope", "containerd", ID1, "new", "img:7", "tier=db" },
 	{ put_podman, "/libpod_parent/libpod-" ID1, "podman", ID1, "pod-1", "img:4", "tier=db" },
@@ -740,7 +746,8 @@ static const struct {
 	{ put_podman, "/system.slice/web.service/libpod-payload-" ID1, "podman", ID1, "pod-1", "img:4", "tier=db" },
 	{ put_crio, "/kubepods/pod1/crio-" ID1, "crio", ID1, "web", "img:5", "tier=db" },
 	{ put_crio, "/kubepods.slice/kubepods-pod1.slice/crio-" ID1 ".scope", "crio", ID1, "web", "img:5", "tier=db" },
-	{ put_crio, "/kubepods.slice/kubepods-pod1.slice/crio-" ID1 ".scope/container", "crio", ID1, "web", "img:5", "tier=db" },
+	{ put_crio, "/kubepods.slice/kubepods-pod1.slice/crio-" ID1 ".scope/container",
+	  "crio", ID1, "web", "img:5", "tier=db" },
 	{ put_runc, "/web", "runc", "web", "web", "img:1", "a=b" },
 	{ put_runc, "/system.slice/runc-web.scope", "runc", "web", "web", "img:1", "a=b" },
 	{ put_runc, "/slice/prefix-web.scope", "runc", "web", "web", "img:1", "a=b" },
@@ -972,8 +979,8 @@ static uint64_t cpu_ms(void)
 
 /*
  * Containers with many mounts are made as fast as somebody can on a host with many of runc: to look for each by its
- * process, and again for ten seconds, would take minutes. Whoever comes by a path of an engine has his name at once all the same, and who
- * can only be found by his process, soon.
+ * process, and again for ten seconds, would take minutes. Whoever comes by a path of an engine has his name at once all
+ * the same, and who can only be found by his process, soon.
  */
 static void flood(void **state)
 {
@@ -1026,12 +1033,13 @@ static void no_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(crun), T(crun_starts), T(docker), T(docker_roots),
-		T(docker_json_root), T(docker_mounted_root), T(renamed), T(podman), T(podman_rootless),
-		T(podman_links), T(podman_mounts), T(podman_labels), T(podman_bad_database),
-		T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd), T(containerd_meta), T(shim),
-		T(lxc), T(lxc_monitor), T(nspawn), T(layouts), T(fake_below), T(fake_below_named), T(broken), T(not_files), T(moved_root),
-		T(from_proc), T(late), T(kept), T(bounded), T(strangers), T(flood), T(no_root),
+		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(crun),
+		T(crun_starts), T(docker), T(docker_roots), T(docker_json_root), T(docker_mounted_root),
+		T(renamed), T(podman), T(podman_rootless), T(podman_links), T(podman_mounts), T(podman_labels),
+		T(podman_bad_database), T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd),
+		T(containerd_meta), T(shim), T(lxc), T(lxc_monitor), T(nspawn), T(layouts), T(fake_below),
+		T(fake_below_named), T(broken), T(not_files), T(moved_root), T(from_proc), T(late), T(kept),
+		T(bounded), T(strangers), T(flood), T(no_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
