@@ -343,7 +343,8 @@ def svg_bodies(text):
         body = re.sub(r"rgb\( *1, *1, *([1-6])\)", lambda m: "var(--%s)" % COLOURS[int(m[1])], body)
         body = re.sub(r' stroke-linecap="butt" stroke-linejoin="miter"| font-family="[^"]*"|shape-rendering=.crispEdges.', "", body)
         body = re.sub(r"<text>\s+", "<text>", body)
-        body = re.sub(r"(\d\.\d)\d+", r"\1", body)
+        # places to a tenth, words as they are
+        body = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\d\.\d)\d+", r"\1", m[0]), body)
         for _ in range(3):
             body = re.sub(r"<g [^>]*>\s*</g>", "", body)
         out.append(re.sub(r"\s+", " ", body))

@@ -131,7 +131,26 @@ made() {
 	blocks=$(sqlite3 "$D/m.db" "SELECT sum(blocks) FROM heldout WHERE scale = 0 AND program = (SELECT id FROM program WHERE path = '/usr/sbin/srv')")
 	[ "$blocks" -gt 100 ]
 	grep -q "the most unusual 20 calls of each of $blocks blocks of normal time" "$D/words"
-	grep -q 'the threshold at' "$D/r.html"
+	grep -q "aria-label=\"$blocks blocks of normal time, the threshold" "$D/r.html"
+}
+
+@test "an amount: the page has it, its threshold and the blocks of normal time as the alarm says them" {
+	local s=$CB_TOP/tests/helpers/stream.py blocks reason
+	python3 "$s" --more --seconds 1200 >"$D/normal.jsonl"
+	python3 "$s" --more --seconds 300 --seed 2 --attack forks >"$D/rows.jsonl"
+	ctrain -m "$D/m.db" --new "$D/normal.jsonl" >"$D/said"
+	cdetect -q -m "$D/m.db" -j "$D/rows.jsonl" >"$D/alarms.jsonl"
+	creport -m "$D/m.db" "$D/rows.jsonl" "$D/alarms.jsonl" >"$D/r.html"
+	checked "$D/r.html"
+	reason=$(jq -r 'select(.["event.action"] == "raised" and .["alarm.kind"] == "resource") | .["alarm.reason"]' "$D/alarms.jsonl")
+	[[ "$reason" =~ ^container.process.forks:\ ([0-9]+/s)\ over\ 1\ s\;\ alarm\ from\ ([0-9]+/s)$ ]]
+	blocks=$(sqlite3 "$D/m.db" "SELECT sum(blocks) FROM rate_batch, field WHERE field.id = field AND name = 'container.process.forks'
+		AND program = '' AND span = 0 AND subject = (SELECT id FROM subject WHERE containers > 0 ORDER BY id LIMIT 1)")
+	[ "$blocks" -gt 100 ]
+	grep -q "aria-label=\"$blocks blocks of normal time, the threshold (alarm from ${BASH_REMATCH[2]}) and the alarm (alarm 1: ${BASH_REMATCH[1]})\"" \
+		"$D/r.html"
+	# a threshold as of any other alarm: the bar is not grey to its end
+	grep -qE 'title="-log10 p [0-9.]+, threshold [0-9.]+"' "$D/r.html"
 }
 
 @test "no alarm: the page says no, and shows the load" {
