@@ -392,12 +392,12 @@ watch_start() {
 	for tool in "${WATCHES[@]}"; do
 		case $tool in
 		cexecsnoop) collector_launch "$WATCH/$tool" $tool -j ;;
-		ctop-syscalls) collector_launch "$WATCH/$tool" $tool -j --by=process 1 ;;
-		*) collector_launch "$WATCH/$tool" $tool -j -i 1 ;;
+		ctop-syscalls) collector_launch "$WATCH/$tool" $tool -j --by=process 500ms ;;
+		*) collector_launch "$WATCH/$tool" $tool -j -i 500ms ;;
 		esac || return 1
 	done
 	for tool in "${WATCHES[@]}"; do
-		collector_attached "$WATCH/$tool" || return 1
+		WAIT=60 collector_attached "$WATCH/$tool" || return 1
 	done
 }
 
@@ -479,7 +479,7 @@ engine_kill_shown() {
 	engine_victim "$1"
 	collector_start "$WATCH.kill" ccontact -j -i 1
 	RUN=(-d --pid=host)
-	engine_start "$1" spy contact signal "$VICTIM_PID" 7
+	engine_start "$1" spy sh -c "contact signal $VICTIM_PID 7; exec use hold"
 	row="event and action == \"signal\" and .[\"target.container.name\"] == \"$(ctr_id victim)\""
 	wait_for has_rows "$WATCH.kill" "$row"
 	wait_for has_rows "$WATCH.kill" "$row and .[\"event.count\"] > 1"
