@@ -560,6 +560,16 @@ static __always_inline __u32 asked(struct room *r, __u32 pos, struct pt_regs *re
 	return len > 1 && len <= FILE_ASKED ? len - 1 : 0;
 }
 
+/* Where names begin on this host is for user space to find out; it is sure only of the root of the container. */
+static __always_inline void tell_root(struct file_note *n)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct dentry *root = BPF_CORE_READ(t, fs, root.dentry);
+
+	n->root_dev = BPF_CORE_READ(root, d_sb, s_dev);
+	n->fsnames = walk_fs((__u64)root);
+}
+
 /* The first time, as opened_first(). */
 static __noinline int named_first(struct cb_state *s, struct file_key *k, struct name *name)
 {
@@ -582,6 +592,8 @@ static __noinline int named_first(struct cb_state *s, struct file_key *k, struct
 		n->names[0] = walk(name->base.entry, name->base.mount);
 	if (name->base2.entry)
 		n->names[1] = walk(name->base2.entry, name->base2.mount);
+	if (fs_paths)
+		tell_root(n);
 	send(n, c);
 	return 0;
 }

@@ -76,9 +76,11 @@ struct file_note {
 	/* lengths of the parts of data, which stand in this order */
 	__u16 asked[2]; /* names as asked for */
 	__u16 names[2]; /* of the file, or of the directory the name is relative to: deepest first, each with its NUL */
-	__u16 fsnames;	/* path inside its file system, likewise */
+	__u16 fsnames;	/* path inside its file system, likewise; of a name: the path of the process's root inside its own */
 	__u16 pad;
 	__u32 len;	/* of data */
+	__u32 root_dev; /* of a name: file system of the root */
+	__u32 pad2;
 	char data[FILE_DATA] __attribute__((aligned(8)));
 };
 

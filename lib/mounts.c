@@ -13,7 +13,7 @@ struct mount {
 
 struct cb_mounts {
 	int fd;
-	char *path;
+	char *path; /* NULL: it was read once */
 	struct mount *v;
 	size_t n;
 };
@@ -109,6 +109,8 @@ static void refresh(struct cb_mounts *m)
 {
 	struct pollfd p = { .events = POLLPRI };
 
+	if (!m->path)
+		return;
 	if (m->fd < 0) {
 		m->fd = open(m->path, O_RDONLY | O_CLOEXEC);
 		if (m->fd >= 0)
@@ -118,6 +120,22 @@ static void refresh(struct cb_mounts *m)
 	p.fd = m->fd;
 	if (poll(&p, 1, 0) > 0 && (p.revents & POLLPRI))
 		reread(m);
+}
+
+struct cb_mounts *cb_mounts_read(const char *path)
+{
+	struct cb_mounts *m = cb_mounts_new(path);
+
+	refresh(m);
+	if (!m->n) {
+		cb_mounts_free(m);
+		return NULL;
+	}
+	free(m->path);
+	m->path = NULL;
+	close(m->fd);
+	m->fd = -1;
+	return m;
 }
 
 /* What of path is below root: "/a/b" below "/a" is "/b"; NULL if it is not. */
@@ -130,6 +148,15 @@ static const char *below(const char *path, const char *root)
 	if (strncmp(path, root, n) || (path[n] && path[n] != '/'))
 		return NULL;
 	return path + n;
+}
+
+static void put_joined(struct cb_buf *to, const char *folder, const char *rest)
+{
+	if (!strcmp(rest, "/"))
+		rest = "";
+	if (strcmp(folder, "/") || !*rest)
+		cb_buf_puts(to, folder);
+	cb_buf_puts(to, rest);
 }
 
 /* The mount that shows most of the file system; of several the first, which is the oldest. */
@@ -149,10 +176,28 @@ bool cb_mounts_find(struct cb_mounts *m, uint32_t dev, const char *inside, struc
 	}
 	if (!best)
 		return false;
-	if (!strcmp(rest, "/"))
-		rest = "";
-	if (strcmp(best->point, "/") || !*rest)
-		cb_buf_puts(ret, best->point);
-	cb_buf_puts(ret, rest);
+	put_joined(ret, best->point, rest);
+	return true;
+}
+
+/* Of several mounts on one place the last is seen. */
+bool cb_mounts_place(struct cb_mounts *m, const char *path, uint32_t *ret_dev, struct cb_buf *inside)
+{
+	const struct mount *best = NULL;
+	const char *rest = NULL;
+
+	refresh(m);
+	for (size_t i = 0; i < m->n; i++) {
+		const char *r = below(path, m->v[i].point);
+
+		if (r && (!best || strlen(m->v[i].point) >= strlen(best->point))) {
+			best = &m->v[i];
+			rest = r;
+		}
+	}
+	if (!best)
+		return false;
+	*ret_dev = best->dev;
+	put_joined(inside, best->root, rest);
 	return true;
 }

@@ -16,6 +16,7 @@ static unsigned long hash_bytes(const void *p, size_t len);
 #define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)hash_bytes(key, len))
 #include <uthash.h>
 #include "cb.h"
+#include "container.h"
 #include "field.h"
 #include "filecall.h"
 #include "fileview.h"
@@ -81,6 +82,14 @@ struct inode {
 	UT_hash_handle hh; /* in order of use */
 };
 
+/* --host-path: the mounts of a container as they were last read; the names in it begin there. */
+struct view {
+	uint64_t cont;
+	struct cb_mounts *mounts; /* NULL: could not be read */
+	bool fresh;		  /* in this interval */
+	UT_hash_handle hh;
+};
+
 enum top_order { BY_BYTES, BY_CALLS, BY_OPENS, NORDERS };
 static const char *const orders[NORDERS] = { "bytes", "calls", "opens" };
 
@@ -108,7 +117,8 @@ struct files {
 	struct kept *kept;
 	struct inode *inode;
 	struct share *share;
-	struct cb_mounts *mounts;
+	struct cb_mounts *mounts; /* the host's */
+	struct view *view;
 	struct file_rec rec; /* the row at hand */
 	struct cb_buf key, inside;
 	uint64_t lost;	/* since the last row */
@@ -216,20 +226,138 @@ static void make_key(struct cb_run *run, struct files *f, const struct file_note
 	cb_buf_put(&f->key, r->owner, strlen(r->owner) + 1);
 }
 
-static void find_host_path(struct files *f, const struct file_note *n, struct file_rec *r)
-{
-	struct cb_buf host = {};
+/* ---- --host-path ---- */
 
-	if ((n->bits & FILE_ANON) || !n->dev)
-		return;
+static struct cb_mounts *mounts_of(uint32_t pid)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%u/mountinfo", pid);
+	return pid ? cb_mounts_read(path) : NULL;
+}
+
+/*
+ * A container may mount what it likes at any time, and be gone in the next moment: what was read last is used. Of its
+ * first process, else of the one at hand or its parent, whatever that is: who believes it compares the root first.
+ */
+static struct view *read_view(struct files *f, const struct cb_cont *c, uint32_t pid, uint32_t ppid)
+{
+	const uint32_t pids[] = { c->pid, pid, ppid };
+	struct cb_mounts *now = NULL;
+	struct view *v;
+
+	HASH_FIND(hh, f->view, &c->key, sizeof(c->key), v);
+	if (v && v->fresh)
+		return v;
+	if (!v) {
+		v = cb_xalloc(sizeof(*v));
+		v->cont = c->key;
+		HASH_ADD(hh, f->view, cont, sizeof(v->cont), v);
+	}
+	for (size_t i = 0; !now && i < sizeof(pids) / sizeof(pids[0]); i++)
+		now = mounts_of(pids[i]);
+	if (!now)
+		return v;
+	v->fresh = true;
+	cb_mounts_free(v->mounts);
+	v->mounts = now;
+	return v;
+}
+
+static void container(struct cb_run *run, const struct cb_cont *c)
+{
+	struct files *f = cb_run_data(run);
+
+	if (f->host_path)
+		read_view(f, c, 0, 0);
+}
+
+/* all: those of containers that are gone, else */
+static void forget_views(struct cb_run *run, struct files *f, bool all)
+{
+	struct view *v, *next;
+
+	HASH_ITER(hh, f->view, v, next) {
+		struct cb_head h = { .cont = v->cont };
+		const struct cb_cont *c = all ? NULL : cb_run_cont(run, &h);
+
+		v->fresh = false;
+		if (c && !c->gone)
+			continue;
+		HASH_DEL(f->view, v);
+		cb_mounts_free(v->mounts);
+		free(v);
+	}
+}
+
+static struct cb_mounts *view_of(struct cb_run *run, struct files *f, const struct file_note *n)
+{
+	const struct cb_cont *c = cb_run_cont(run, &n->h);
+
+	if (!n->h.cont)
+		return f->mounts;
+	return c ? read_view(f, c, n->h.pid, n->h.ppid)->mounts : NULL;
+}
+
+/* Puts the path inside its file system that the note tells into f->inside. */
+static void put_inside(struct files *f, const struct file_note *n)
+{
 	cb_buf_reset(&f->inside);
 	if (!cb_file_inside(n, &f->inside)) /* no names: the root of the file system */
 		cb_buf_putc(&f->inside, '/');
 	cb_buf_putc(&f->inside, '\0');
-	if (cb_mounts_find(f->mounts, n->dev, f->inside.s, &host))
+}
+
+/* Is the root of the process that of its container? Then its names may be looked up in the container's mounts. */
+static bool same_root(struct files *f, const struct file_note *n, struct cb_mounts *view)
+{
+	struct cb_buf root = {};
+	uint32_t dev;
+	bool same;
+
+	put_inside(f, n);
+	same = cb_mounts_place(view, "/", &dev, &root) && dev == n->root_dev && !strncmp(root.s, f->inside.s, root.len) &&
+	       !f->inside.s[root.len];
+	cb_buf_free(&root);
+	return same;
+}
+
+/* Into f->inside, and the file system: of an open file what the kernel says, of a name what the mounts say. */
+static bool place_of(struct cb_run *run, struct files *f, const struct file_note *n, const char *path, uint32_t *ret_dev)
+{
+	struct cb_mounts *view;
+
+	if (n->dev) {
+		put_inside(f, n);
+		*ret_dev = n->dev;
+		return true;
+	}
+	/* where ".." leads behind a link is not known */
+	if (!n->root_dev || *path != '/' || strstr(path, "/..") || (n->bits & (FILE_CUT | FILE_OUTSIDE)))
+		return false;
+	view = view_of(run, f, n);
+	if (!view || !same_root(f, n, view))
+		return false;
+	cb_buf_reset(&f->inside);
+	if (!cb_mounts_place(view, path, ret_dev, &f->inside))
+		return false;
+	cb_buf_putc(&f->inside, '\0');
+	return true;
+}
+
+static void find_host_path(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
+{
+	struct cb_buf host = {};
+	uint32_t dev;
+
+	if (n->bits & FILE_ANON)
+		return;
+	if (place_of(run, f, n, r->path, &dev) && cb_mounts_find(f->mounts, dev, f->inside.s, &host))
 		snprintf(r->host_path, sizeof(r->host_path), "%.*s", (int)host.len, host.s);
 	cb_buf_free(&host);
 }
+
+/* ---- rows in the making ---- */
 
 static struct cell *cell_make(struct files *f, const struct file_note *n, const struct file_rec *r)
 {
@@ -317,7 +445,7 @@ static struct cell *cell_get(struct cb_run *run, struct files *f, const struct f
 		if (!c)
 			share_of(f, n->h.cont)->folders++;
 	} else if (!c && f->host_path) {
-		find_host_path(f, n, r);
+		find_host_path(run, f, n, r);
 	}
 	if (!c)
 		c = cell_make(f, n, r);
@@ -355,7 +483,7 @@ static int emit_single(struct cb_run *run, struct files *f, const struct file_no
 
 	memcpy(c.front, r, FRONT);
 	if (f->host_path)
-		find_host_path(f, n, r);
+		find_host_path(run, f, n, r);
 	set_bytes(r, n->op, n->bytes);
 	if (!other && (other = shared_with(f, &c)))
 		strcpy(r->foreign, "shared");
@@ -648,6 +776,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		f->skel->bss->turn++; /* what a container may send counts anew */
 	/* without a row the screen is empty */
 	clear_lines(f);
+	forget_views(run, f, false);
 	return err ? err : emit_all(run, f, to);
 }
 
@@ -924,6 +1053,7 @@ static void done(struct cb_run *run)
 		munmap(f->slot, slots_size(f));
 	clear_shares(f);
 	clear_lines(f);
+	forget_views(run, f, true);
 	cb_mounts_free(f->mounts);
 	cb_buf_free(&f->key);
 	cb_buf_free(&f->inside);
@@ -949,6 +1079,7 @@ static const struct cb_tool cfileaccess = {
 	.start = start,
 	.setup = setup,
 	.begun = begun,
+	.container = container,
 	.record = record,
 	.tick = tick,
 	.drained = drained,

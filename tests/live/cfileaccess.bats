@@ -144,6 +144,34 @@ sum_counts() {
 	is 'true' 11
 }
 
+@test "cfileaccess --host-path: of what is named, too" {
+	local vol=$BATS_TEST_TMPDIR/vol
+	mkdir "$vol"
+	echo x >"$vol/inside"
+	start_waiting work --bind "$vol:/vol/deep" --cap CAP_SYS_CHROOT -- sh -c '
+		mkdir /top /vol/deep/dir; cd /vol; mkdir deep/relative; mv /vol/deep/inside deep/dir/moved; ln deep/dir/moved deep/linked
+		chmod 600 /top; rm /vol/deep/linked; rmdir /vol/deep/./relative /vol/nothing; mkdir /dev/shm/own /top/../up
+		mkdir /jail /jail/bin; cp /bin/busybox /jail/bin; chroot /jail /bin/busybox mkdir /in-jail'
+	files_start --host-path
+	go work
+	collector_stop "$ROWS"
+	host() { assert_rows "$ROWS" "event and action == \"$1\" and path == \"$2\" and (.[\"file.host_path\"] // \"\") == \"$3\"" 1; }
+	host mkdir /top "$CTR_DIR/work/rootfs/top"
+	host chmod /top "$CTR_DIR/work/rootfs/top"
+	host mkdir /vol/deep/dir "$vol/dir"
+	host mkdir /vol/deep/relative "$vol/relative"
+	host rename /vol/deep/inside "$vol/inside"
+	host link /vol/deep/dir/moved "$vol/dir/moved"
+	host unlink /vol/deep/linked "$vol/linked"
+	host rmdir /vol/deep/relative "$vol/relative"
+	host rmdir /vol/nothing "$CTR_DIR/work/rootfs/vol/nothing"
+	# the host has no path to it; it is not known whether that is a link; its root is another
+	host mkdir /dev/shm/own ""
+	host mkdir /top/../up ""
+	host mkdir /in-jail ""
+	[ -d "$vol/dir" ] && [ -d "$CTR_DIR/work/rootfs/top" ]
+}
+
 @test "cfileaccess: deep and long paths, odd names" {
 	start_waiting work -- sh -c 'mkdir /tmp/d && files deep /tmp/d && mkdir /tmp/o && files odd /tmp/o'
 	files_start

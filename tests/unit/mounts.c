@@ -57,6 +57,45 @@ static void test_find(void **state)
 	unlink(path);
 }
 
+static void expect_place(struct cb_mounts *m, const char *path, uint32_t dev, const char *inside)
+{
+	struct cb_buf b = {};
+	uint32_t got = 0;
+
+	assert_true(cb_mounts_place(m, path, &got, &b));
+	assert_int_equal(got, dev);
+	cb_buf_putc(&b, '\0');
+	assert_string_equal(b.s, inside);
+	cb_buf_free(&b);
+}
+
+/* As a container has it: its root, a folder of the host in it, and a second mount on the same place. */
+static void test_place(void **state)
+{
+	static const char text[] = "40 30 0:45 / / rw - overlay overlay rw\n"
+				   "41 40 254:0 /srv/data /vol/deep rw - ext4 /dev/vda rw\n"
+				   "42 40 0:50 / /tmp rw - tmpfs tmpfs rw\n"
+				   "43 42 0:51 /sub /tmp rw - tmpfs tmpfs rw\n";
+	char path[] = "/tmp/cbt-mounts-XXXXXX";
+	int fd = mkstemp(path);
+	struct cb_mounts *m;
+
+	assert_null(cb_mounts_read(path));
+	assert_null(cb_mounts_read("/nonexistent/mountinfo"));
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	m = cb_mounts_read(path);
+	close(fd);
+	unlink(path);
+	assert_non_null(m);
+	expect_place(m, "/", 45, "/");
+	expect_place(m, "/etc/passwd", 45, "/etc/passwd");
+	expect_place(m, "/vol/deep", 254 << 20, "/srv/data");
+	expect_place(m, "/vol/deep/a/b", 254 << 20, "/srv/data/a/b");
+	expect_place(m, "/vol/deeper", 45, "/vol/deeper");
+	expect_place(m, "/tmp/x", 51, "/sub/x");
+	cb_mounts_free(m);
+}
+
 static void test_escapes(void **state)
 {
 	char path[] = "/tmp/cbt-mounts-XXXXXX";
@@ -78,7 +117,7 @@ static void test_escapes(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_find), cmocka_unit_test(test_escapes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_find), cmocka_unit_test(test_place), cmocka_unit_test(test_escapes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
