@@ -13,6 +13,9 @@
 /* Values of one field that were never seen: so many are told each, the rest together. What has a name, a while longer. */
 #define MANY 8
 #define MANY_NAMED 64
+/* But what is another search is told beside the first: so many places, each with so many values. */
+#define PLACES 8
+#define OF_PLACE 2
 #define TICK_NS 1000000000ULL
 
 /* An alarm that may come again. The row it was raised with, to be written with its count. */
@@ -24,8 +27,8 @@ struct held {
 };
 /* All alarms about one field of one program. */
 struct group {
-	uint64_t last;
-	unsigned n;
+	uint64_t last, place; /* folder, host of the last value: its hash */
+	unsigned n, places;
 };
 struct cb_alarms {
 	const struct cb_model *model;
@@ -233,6 +236,26 @@ static struct held *going_on(struct cb_alarms *a, const struct cb_finding *f, co
 	return h && now - h->last <= CB_QUIET_NS && !h->closed ? h : NULL;
 }
 
+/* What comes before the last / or : of a value. */
+static uint64_t place_of_value(const char *value)
+{
+	size_t len = strlen(value);
+
+	while (len && value[len - 1] != '/' && value[len - 1] != ':')
+		len--;
+	return cb_hash_bytes(value, len);
+}
+
+static void go_elsewhere(struct group *g, unsigned most, uint64_t place)
+{
+	if (g->place == place || g->places == PLACES)
+		return;
+	g->place = place;
+	g->places++;
+	if (g->n > most - OF_PLACE)
+		g->n = most - OF_PLACE;
+}
+
 /* A scan, a search: told as one from some number on. True: f is now that one. */
 static bool too_many(struct cb_alarms *a, struct cb_finding *f, const char *cont, uint64_t now)
 {
@@ -240,8 +263,9 @@ static bool too_many(struct cb_alarms *a, struct cb_finding *f, const char *cont
 	unsigned most = f->technique ? MANY_NAMED : MANY;
 
 	if (now - g->last > CB_QUIET_NS)
-		g->n = 0;
+		g->n = g->places = 0;
 	g->last = now;
+	go_elsewhere(g, most, place_of_value(f->value));
 	if (strcmp(f->detector, "set") || g->n++ < most)
 		return false;
 	cb_buf_reset(&a->many);

@@ -461,6 +461,22 @@ alone() {
 	[ "$(fields "$T/out" alarm.field | wc -l)" = 8 ]
 }
 
+@test "a search of another place right after a scan is told, and no search is more than a few alarms" {
+	more_model
+	stream --more --seconds 180 --seed 3 --from 2000 --attack ports |
+		sed -E 's|"outbound tcp db:([3-6][0-9])"|"outbound tcp 10.77.1.0/24:\1"|' > "$T/a"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+	fields "$T/out" alarm.value | tail -3 > "$T/last"
+	[ "$(cat "$T/last")" = "$(printf '%s\n' '(many)' 'outbound tcp 10.77.1.0/24:30' 'outbound tcp 10.77.1.0/24:31')" ]
+	[ "$(fields "$T/out" alarm.field | wc -l)" = 11 ]
+	# through many places: eight of them are named
+	stream --more --seconds 180 --seed 3 --from 2000 --attack ports |
+		sed -E 's|"outbound tcp db:([1-6]?[0-9])"|"outbound tcp 10.77.\1.0/24:\1"|' > "$T/a"
+	cdetect -m "$BATS_FILE_TMPDIR/more.db" -q -j "$T/a" > "$T/out"
+	[ "$(fields "$T/out" alarm.value | grep -c '^outbound')" -le 24 ]
+	[ "$(fields "$T/out" alarm.value | grep -cx '(many)')" = 1 ]
+}
+
 @test "written rules hold with and without a baseline, and can be allowed" {
 	more_model
 	for image in srv other; do
