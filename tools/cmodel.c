@@ -18,6 +18,8 @@ struct verb_args {
 	const char *source;
 	char **file; /* behind the model */
 	int nfile;
+	char *kept[4]; /* texts of allow that are no arguments */
+	int nkept;
 };
 
 /* One row a verb; a verb has its own options, checked before it runs. */
@@ -51,7 +53,7 @@ static int show(struct verb_args *a, struct cb_err *e)
 	return err;
 }
 
-/* A text of the alarm, to stay. */
+/* A text of the alarm, while the row lasts. */
 static const char *text_of(struct cb_names *names, const struct cb_row *row, const char *column)
 {
 	const char *s = cb_row_get(row, cb_names_id(names, column));
@@ -59,7 +61,12 @@ static const char *text_of(struct cb_names *names, const struct cb_row *row, con
 	return s ? s : "";
 }
 
-/* What is to be allowed, from a row of cdetect. The texts are copies, which end with the program. */
+static char *keep(struct verb_args *a, const char *s)
+{
+	return a->kept[a->nkept++] = cb_xstrdup(s);
+}
+
+/* What is to be allowed, from a row of cdetect. */
 static int read_alarm(struct verb_args *a, struct cb_err *e)
 {
 	struct cb_names *names = cb_names_new();
@@ -74,10 +81,10 @@ static int read_alarm(struct verb_args *a, struct cb_err *e)
 		if (strcmp(text_of(names, &row, "event.dataset"), "cbtools.alarm") ||
 		    strcmp(text_of(names, &row, "alarm.id"), a->alarm) || !*text_of(names, &row, "alarm.field"))
 			continue;
-		a->allow.subject = cb_xstrdup(text_of(names, &row, "alarm.subject"));
-		a->allow.program = cb_xstrdup(text_of(names, &row, "alarm.program"));
-		a->allow.field = cb_xstrdup(text_of(names, &row, "alarm.field"));
-		a->allow.value = cb_xstrdup(text_of(names, &row, "alarm.value"));
+		a->allow.subject = keep(a, text_of(names, &row, "alarm.subject"));
+		a->allow.program = keep(a, text_of(names, &row, "alarm.program"));
+		a->allow.field = keep(a, text_of(names, &row, "alarm.field"));
+		a->allow.value = keep(a, text_of(names, &row, "alarm.value"));
 		found = true;
 	}
 	if (!err && !found)
@@ -335,6 +342,8 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
 	err = c.verb->run(&c.a, &e);
 	free(c.a.file);
+	while (c.a.nkept)
+		free(c.a.kept[--c.a.nkept]);
 	if (!err && fflush(stdout))
 		err = cb_fail(&e, -errno, "%s", strerror(errno));
 	if (err)

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS heldout_top (program INTEGER NOT NULL, scale INTEGER 
 -- largest while containers started
 CREATE TABLE IF NOT EXISTS rate_batch (subject INTEGER NOT NULL, field INTEGER NOT NULL, program TEXT NOT NULL,
 	span INTEGER NOT NULL, batch INTEGER NOT NULL, blocks INTEGER NOT NULL, starts INTEGER NOT NULL, start REAL NOT NULL,
-	top BLOB NOT NULL, hist BLOB NOT NULL, PRIMARY KEY (subject, field, program, span, batch)) WITHOUT ROWID;
+	top BLOB NOT NULL, hist BLOB NOT NULL, PRIMARY KEY (subject, field, program, span, batch));
 -- what follows from them
 CREATE TABLE IF NOT EXISTS rate (subject INTEGER NOT NULL, field INTEGER NOT NULL, program TEXT NOT NULL,
 	span INTEGER NOT NULL, floor REAL NOT NULL, scored INTEGER NOT NULL, score REAL NOT NULL, per_day REAL NOT NULL,

@@ -318,7 +318,7 @@ static void load_thresholds(struct load *l)
 static void load_maxima(struct load *l)
 {
 	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT subject, field, program, span, blocks, starts, start, top, hist "
-						"FROM rate_batch ORDER BY subject, field, batch, program, span");
+						"FROM rate_batch ORDER BY subject, field, batch, rowid");
 	struct cb_maxima one;
 	struct cb_set *set;
 	struct cb_rate *r;
