@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * resource [N [BUSY [SECONDS]]]: what cresource costs with N containers (1,000) of which BUSY (0) work a little, at
- * one reading a second: CPU time of the tool in its steady state, as a share of one CPU, with its rows as a table and
- * as JSON Lines written to /dev/null.
+ * one reading a second, as a share of one CPU: the reading alone (a pass of the iterator, all totals, and the files of
+ * a container in every SLEEPY of those that sleep and of all others), then the tool itself in its steady state, with
+ * its rows as a table and as JSON Lines written to /dev/null. Then the resident memory of every collector.
  * A container here is a process in a pid, mount and network namespace and cgroups of its own.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -20,12 +22,20 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "account.h"
+#include "resource.h"
+#include "resource.skel.h"
+#include "run.h"
+
+#define SLEEPY 80 /* seconds after which the tool reads the files of one that sleeps again */
+#define SETTLED_NS 40e6 /* of CPU time in a second: it has found them all */
+#define MEMORY_MB 40
 
 static const char *const hier[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory",
 				    "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/pids" };
 #define NHIER (sizeof(hier) / sizeof(hier[0]))
 
-static char tool[4096];
+static char folder[4096]; /* of the build */
 
 /* Puts this process into its folder of each hierarchy there is. */
 static void join(int i)
@@ -80,6 +90,17 @@ static void folders(bool make, int n)
 	}
 }
 
+/* RLIMIT_NOFILE: the accounts keep some files each open */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (!getrlimit(RLIMIT_NOFILE, &l)) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static pid_t container(int i, bool busy)
 {
 	pid_t pid = syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0);
@@ -119,64 +140,249 @@ static double used(pid_t pid)
 	return ns;
 }
 
-/* The tool's share of a CPU, in per cent. In its first ten seconds it still looks for the names of those. */
-static double run(int seconds, const char *format)
+static void goal(double got, double most, const char *unit)
+{
+	printf("  %-6s goal <= %g %s\n", got <= most ? "met" : "missed", most, unit);
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "resource: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* ---- the reading alone ---- */
+
+struct reading {
+	struct resource_bpf *skel;
+	struct bpf_link *iter;
+	struct cb_hiers *hiers;
+	struct cb_account **account;
+	__u64 *key;
+	struct resource_total *total;
+	__u32 n;
+};
+
+static void one_pass(struct reading *r)
+{
+	int fd = bpf_iter_create(bpf_link__fd(r->iter));
+	static char text[65536];
+	ssize_t n = -1;
+
+	while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+		;
+	if (n)
+		die("iterator");
+	close(fd);
+}
+
+static void totals(struct reading *r, int room)
+{
+	__u64 next;
+
+	r->n = room;
+	if (bpf_map_lookup_batch(bpf_map__fd(r->skel->maps.totals), NULL, &next, r->key, r->total, &r->n, NULL) &&
+	    errno != ENOENT)
+		die("totals");
+}
+
+/* As the tool does it when it starts: the containers are found, their files opened. */
+static void reading_start(struct reading *r, int room)
+{
+	struct cb_err e = {};
+	bool no = false;
+
+	r->skel = resource_bpf__open();
+	if (!r->skel || cb_kernel_prepare(r->skel->obj, false, &e) || resource_bpf__load(r->skel))
+		die("probe");
+	r->iter = bpf_program__attach(r->skel->progs.cb_tasks);
+	if (!r->iter)
+		die("iterator");
+	if (cb_kernel_nested()) {
+		one_pass(r);
+		if (cb_kernel_const(r->skel->obj, "cb_find_level", &no, sizeof(no), &e))
+			die(e.text);
+	}
+	r->key = cb_xalloc(room * sizeof(*r->key));
+	r->total = cb_xalloc(room * sizeof(*r->total));
+	r->account = cb_xalloc(room * sizeof(*r->account));
+	one_pass(r);
+	totals(r, room);
+	r->hiers = cb_hiers_new("");
+	for (__u32 i = 0; i < r->n; i++) {
+		__u64 id;
+
+		r->account[i] = cb_account_open(r->hiers, NULL, r->total[i].pid, r->total[i].pidns);
+		id = cb_account_memory_id(r->account[i]);
+		bpf_map_update_elem(bpf_map__fd(r->skel->maps.memory_cgroup), &r->key[i], &id, BPF_ANY);
+	}
+}
+
+static void reading_end(struct reading *r)
+{
+	for (__u32 i = 0; i < r->n; i++)
+		cb_account_close(r->account[i]);
+	cb_hiers_free(r->hiers);
+	bpf_link__destroy(r->iter);
+	resource_bpf__destroy(r->skel);
+	free(r->account);
+	free(r->key);
+	free(r->total);
+}
+
+/* A second's reading, in per cent of a CPU */
+static double reading(int n, int busy, int seconds)
+{
+	struct timespec second = { .tv_sec = 1 }, t;
+	struct reading r = {};
+	struct cb_usage u;
+	double ns = 0;
+
+	reading_start(&r, n + 1000);
+	if (r.n < (__u32)n)
+		die("containers are missing");
+	for (int s = 0; s < seconds; s++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &second, NULL);
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+		ns -= t.tv_sec * 1e9 + t.tv_nsec;
+		r.skel->bss->pass = s + 1;
+		one_pass(&r);
+		totals(&r, n + 1000);
+		for (int i = 0; i < busy + (n - busy) / SLEEPY && i < n; i++)
+			cb_account_read(r.account[i], i >= busy, &u);
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+		ns += t.tv_sec * 1e9 + t.tv_nsec;
+	}
+	reading_end(&r);
+	return ns / seconds / 1e7;
+}
+
+/* ---- the tools ---- */
+
+static pid_t start(const char *name, const char *const *args)
+{
+	char path[4200], *argv[8] = { (char *)name };
+	pid_t pid = fork();
+	int null;
+
+	if (pid)
+		return pid;
+	for (int i = 0; args[i]; i++)
+		argv[i + 1] = (char *)args[i];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	null = open("/dev/null", O_WRONLY);
+	dup2(null, 1);
+	execv(path, argv);
+	_exit(127);
+}
+
+/* How much memory it held, MB */
+static double stop(const char *name, pid_t pid)
 {
 	struct rusage u;
-	pid_t pid = fork();
-	double ns;
 	int st;
 
-	if (!pid) {
-		int null = open("/dev/null", O_WRONLY);
-
-		dup2(null, 1);
-		execl(tool, "cresource", "-q", "-o", format, "-i", "1", NULL);
-		_exit(127);
-	}
-	sleep(15);
-	ns = used(pid);
-	sleep(seconds);
-	ns = used(pid) - ns;
 	kill(pid, SIGINT);
 	wait4(pid, &st, 0, &u);
 	if (st) {
-		fprintf(stderr, "%s: status %d\n", tool, st);
+		fprintf(stderr, "resource: %s: status %d\n", name, st);
 		exit(1);
 	}
-	printf("%s: %ld MB resident\n", format, u.ru_maxrss / 1024);
+	return u.ru_maxrss / 1024.0;
+}
+
+/* In its first ten seconds it still looks for the names of those, and on a busy machine it is late. */
+static void settle(pid_t pid)
+{
+	double before = used(pid), now;
+	int calm = 0;
+
+	sleep(10);
+	for (int i = 0; i < 60 && calm < 3; i++) {
+		sleep(1);
+		now = used(pid);
+		calm = now > before && now - before < SETTLED_NS ? calm + 1 : 0;
+		before = now;
+	}
+}
+
+/* The tool's share of a CPU, in per cent */
+static double run(int seconds, const char *format)
+{
+	const char *const args[] = { "-q", "-o", format, "-i", "1", NULL };
+	pid_t pid = start("cresource", args);
+	double ns;
+
+	settle(pid);
+	ns = used(pid);
+	sleep(seconds);
+	ns = used(pid) - ns;
+	stop("cresource", pid);
 	return ns / seconds / 1e7;
+}
+
+/* All at once, as cbwatch has them */
+static void memory(void)
+{
+	static const struct {
+		const char *name, *args[4];
+	} all[] = { { "ctop-syscalls", { "-q", "-j", "-S" } }, { "cfileaccess", { "-q", "-j" } }, { "cnetpeer", { "-q", "-j" } },
+		    { "ccontact", { "-q", "-j" } }, { "cexecsnoop", { "-q", "-j" } }, { "cresource", { "-q", "-j" } } };
+	enum { N = sizeof(all) / sizeof(all[0]) };
+	pid_t pid[N];
+
+	for (int i = 0; i < N; i++)
+		pid[i] = start(all[i].name, all[i].args);
+	for (int i = 0; i < N; i++)
+		settle(pid[i]);
+	for (int i = 0; i < N; i++) {
+		double mb = stop(all[i].name, pid[i]);
+
+		printf("%-14s %5.1f MB resident", all[i].name, mb);
+		goal(mb, MEMORY_MB, "MB");
+	}
+}
+
+static void report(int n, int busy, int seconds)
+{
+	double percent = reading(n, busy, seconds);
+
+	printf("%d containers, %d of them working, reading alone: %.3f %% of a CPU", n, busy, percent);
+	goal(percent, 0.1, "%");
+	for (const char *format = "table"; format; format = *format == 't' ? "json" : NULL) {
+		percent = run(seconds, format);
+		printf("%d containers, %d of them working, %s: %.2f %% of a CPU", n, busy, format, percent);
+		goal(percent, 1, "%");
+	}
+	memory();
 }
 
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 1000, busy = argc > 2 ? atoi(argv[2]) : 0;
 	int seconds = argc > 3 ? atoi(argv[3]) : 10;
-	pid_t *pid = calloc(n + 1, sizeof(*pid));
-	ssize_t len = readlink("/proc/self/exe", tool, sizeof(tool) - 32);
+	pid_t *pid = cb_xalloc((n + 1) * sizeof(*pid));
+	ssize_t len = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
 
 	if (argc > 1 && !strcmp(argv[1], "sleep"))
 		for (;;)
 			pause();
 	if (argc > 1 && !strcmp(argv[1], "work"))
 		work();
-	/* BUILD/tests/bench/resource -> BUILD/cresource */
+	/* BUILD/tests/bench/resource -> BUILD */
 	for (int i = 0; i < 3 && len > 0; i++)
-		*strrchr(tool, '/') = '\0';
-	strcat(tool, "/cresource");
+		*strrchr(folder, '/') = '\0';
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	raise_files();
 	folders(true, n);
 	for (int i = 0; i < n; i++)
 		pid[i] = container(i, i < busy);
-	for (int f = 0; f < 2; f++) {
-		const char *format = f ? "json" : "table";
-
-		printf("%d containers, %d of them working, %s: %.2f %% of a CPU\n", n, busy, format,
-		       run(seconds, format));
-	}
+	report(n, busy, seconds);
 	for (int i = 0; i < n; i++)
 		kill(pid[i], SIGKILL);
 	while (wait(NULL) > 0)
 		;
 	folders(false, n);
+	free(pid);
 	return 0;
 }

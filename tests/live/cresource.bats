@@ -58,7 +58,7 @@ cleanup_net() {
 @test "CPU: agrees within 1 % with the cgroup's file and with the load's own clock" {
 	local out=$BATS_TEST_TMPDIR/rows id a b
 	id=$(ctr_id burn)
-	ctr_start burn use wait /tmp/go burn 3000 wait /tmp/never
+	ctr_start burn use wait /tmp/go burn 1009 wait /tmp/never
 	collector_start "$out" cresource -j -c "$id" -i 500ms
 	a=$(cpu_ns_of "$(ctr_pid burn)")
 	touch "$CTR_DIR/burn/rootfs/tmp/go"
@@ -66,7 +66,7 @@ cleanup_net() {
 	b=$(cpu_ns_of "$(ctr_pid burn)")
 	collector_stop "$out"
 	near "$(sum "$out" cpu.time_ns true)" $((b - a)) 1
-	near "$(sum "$out" cpu.time_ns true)" 3000000000 3
+	near "$(sum "$out" cpu.time_ns true)" 1009000000 3
 	# the parts sum up, a share is time over time
 	near $(($(sum "$out" cpu.user_ns true) + $(sum "$out" cpu.system_ns true))) "$(sum "$out" cpu.time_ns true)" 1
 	assert_rows "$out" 'event and ((.["container.cpu.percent"] * .["event.duration_ns"] / 100 - .["container.cpu.time_ns"]) | fabs) >
@@ -74,6 +74,54 @@ cleanup_net() {
 	has_rows "$out" 'event and .["container.cpu.percent"] > 20'
 	assert_rows "$out" 'event and (.["container.resource.source"] | startswith("cpu:cgroup ") | not)' 0
 	assert_rows "$out" "event and (ctr != \"$id\" or pid != null)" 0
+}
+
+# read_files PID: CPU ns, memory, anonymous memory, disk written, network received and sent, as the files have them;
+# the disk of v1 is told of the process, no cgroup file does
+read_files() {
+	local pid=$1 mem v2
+	mem=$(cgroup_of "$pid" memory) || mem=$(cgroup_of "$pid" "")
+	v2=$(cgroup_of "$pid" "") || v2=
+	echo "$(cpu_ns_of "$pid") $(cat "$mem/memory.usage_in_bytes" 2>/dev/null || cat "$mem/memory.current") $(
+		awk '$1 == "total_rss" || $1 == "anon" { print $2 }' "$mem/memory.stat") $(
+		cat "$v2/io.stat" 2>/dev/null "/proc/$pid/io" |
+			awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^wbytes=/) { n += substr($i, 8); cgroup = 1 } }
+				$1 == "write_bytes:" && !cgroup { n = $2 } END { printf "%.0f\n", n }') $(
+		awk '$1 == "eth0:" { print $2, $10 }' "/proc/$pid/net/dev")"
+}
+
+@test "10 s of one load: CPU, memory, disk and network within 1 % of the container's own files" {
+	require_tool ip
+	local out=$BATS_TEST_TMPDIR/rows id ns=cbt-net-$$ before after start
+	id=$(ctr_id ten)
+	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
+	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
+	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
+	ip addr add $NET.9/30 dev "cbt$$" && ip link set "cbt$$" up
+	ip -n "$ns" addr add $NET.10/30 dev eth0 && ip -n "$ns" link set eth0 up
+	sink $PORT sink
+	# it rests in between: 10 s have passed, whatever the machine
+	ctr_start ten --netns "/run/netns/$ns" use wait /tmp/go memory 97 write /tmp/file 13 burn 1009 send $NET.9 $PORT 10000019 \
+		write /tmp/file 31 burn 2003 wait /tmp/never
+	collector_start "$out" cresource -j -c "$id" -i 1s
+	wait_for has_rows "$out" event
+	before=$(read_files "$(ctr_pid ten)") start=$SECONDS
+	touch "$CTR_DIR/ten/rootfs/tmp/go"
+	WAIT=60 wait_for eval '[ "$(grep -c "done burn" "$CTR_DIR/ten/out")" = 2 ]'
+	wait_for grep -q 'got 10000019' "$BATS_TEST_TMPDIR/sink"
+	wait_for eval '[ $((SECONDS - start)) -ge 10 ]'
+	after=$(read_files "$(ctr_pid ten)")
+	collector_stop "$out"
+	set -- $before $after
+	near "$(sum "$out" cpu.time_ns true)" $((${7} - $1)) 1
+	near "$(last "$out" memory.usage_bytes true)" "${8}" 1
+	near "$(last "$out" memory.anon_bytes true)" "${9}" 1
+	near "$(sum "$out" disk.write_bytes true)" $((${10} - $4)) 1
+	near "$(sum "$out" network.rx_bytes true)" $((${11} - $5)) 1
+	near "$(sum "$out" network.tx_bytes true)" $((${12} - $6)) 1
+	# and the files tell of the load
+	[ $((${7} - $1)) -ge 3000000000 ] && [ $((${9} - $3)) -ge $((96 * 1048576)) ]
+	[ $((${10} - $4)) -ge $((44 * 1048576)) ] && [ $((${12} - $6)) -ge 10000019 ]
 }
 
 @test "memory: a ramp of known size, in usage and in anon; its folder's number at the end" {
