@@ -152,11 +152,11 @@ systemd_runs() {
 }
 
 view_up() {
-	local new=(--mount) cgroup
+	local new=(--mount)
 	export VIEW_PID VIEW_NS=--mount VIEW_MASK O CB_TOP BATS_RUN_TMPDIR
 	if [ "$VIEW_KIND" = systemd ]; then
 		VIEW_NS='--mount --pid --net --uts --ipc --cgroup'
-		new=($VIEW_NS --fork)
+		new=($VIEW_NS --fork --kill-child)
 		VIEW_CGROUP=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/$TAG
 		mkdir "$VIEW_CGROUP"
 	fi
