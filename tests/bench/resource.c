@@ -187,7 +187,7 @@ static void totals(struct reading *r, int room)
 }
 
 /* As the tool does it when it starts: the containers are found, their files opened. */
-static void reading_start(struct reading *r, int room)
+static void reading_start(struct reading *r, __u32 least, int room)
 {
 	struct cb_err e = {};
 	bool no = false;
@@ -206,8 +206,14 @@ static void reading_start(struct reading *r, int room)
 	r->key = cb_xalloc(room * sizeof(*r->key));
 	r->total = cb_xalloc(room * sizeof(*r->total));
 	r->account = cb_xalloc(room * sizeof(*r->account));
-	one_pass(r);
-	totals(r, room);
+	/* they are what they are once they run their program */
+	for (int i = 0; i < 600 && r->n < least; i++) {
+		usleep(100000);
+		one_pass(r);
+		totals(r, room);
+	}
+	if (r->n < least)
+		die("containers are missing");
 	r->hiers = cb_hiers_new("");
 	for (__u32 i = 0; i < r->n; i++) {
 		__u64 id;
@@ -238,9 +244,7 @@ static double reading(int n, int busy, int seconds)
 	struct cb_usage u;
 	double ns = 0;
 
-	reading_start(&r, n + 1000);
-	if (r.n < (__u32)n)
-		die("containers are missing");
+	reading_start(&r, n, n + 1000);
 	for (int s = 0; s < seconds; s++) {
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &second, NULL);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
