@@ -12,19 +12,20 @@ check() { # WHAT EXPECTED GOT
 	fi
 }
 
-run_ctr() { # NAME CMD...
+run_ctr() { # NAME CMD...; edit: a jq expression for its configuration
 	local name=$1 mnt=/run/ctr/$1
 	shift
 	mkdir -p $mnt/rootfs $mnt/upper $mnt/work
 	# as the engines do it; /run is a tmpfs
 	mount -t overlay overlay -o lowerdir=/ctr/rootfs,upperdir=$mnt/upper,workdir=$mnt/work $mnt/rootfs || return 1
-	jq '.process.args = $ARGS.positional' /ctr/config.json --args -- "$@" >$mnt/config.json
-	runc run --bundle $mnt $name </dev/null
+	jq ".process.args = \$ARGS.positional | ${edit:-.}" /ctr/config.json --args -- "$@" >$mnt/config.json
+	runc run --bundle $mnt --pid-file $mnt/pid $name </dev/null
 }
 
 start() { # FILE TOOL ARGS...
 	local file=$1 i=0
 	shift
+	echo "guest: at $(cut -d ' ' -f 1 /proc/uptime) s: $*"
 	: >$file
 	"$@" >$file 2>$file.err </dev/null &
 	pid=$!
@@ -50,7 +51,7 @@ stop() { # FILE
 }
 
 names='def ctr: .["container.name"]; def args: .["process.command_args"] | if type == "array" then join(" ") else . end;
-	def event: .["event.kind"] == "event"; def action: .["event.action"]; '
+	def event: .["event.kind"] == "event"; def action: .["event.action"]; def comm: .["process.name"]; '
 
 cd /tmp
 echo "guest: $(uname -r), cgroups: $(cat /proc/1/cgroup | tr '\n' ' ')"
@@ -103,5 +104,54 @@ if start peer.json cnetpeer -j -i 500ms; then
 	check "both ends named" 0 "$(jq -c "$names"'select(event and .["network.failures"] == 0 and .["destination.port"] != 53 and action != "listen" and
 		.["network.direction"] != "listening" and (.["source.container.name"] != "guest-net" or .["destination.container.name"] != "guest-net"))' peer.json | wc -l)"
 	check "question" '"www.example.com"' "$(jq "$names"'select(event and action == "query") | .["dns.question.name"]' peer.json)"
+fi
+
+total() { # FILE FIELD FILTER
+	jq "$names"'select(event and ('"$3"')) | .["'$2'"] // 0' $1 | awk '{n += $1} END {print n + 0}'
+}
+
+if start file.json cfileaccess -j -i 60; then
+	run_ctr guest-file sh -c 'mkdir /tmp/d /tmp/o; files opens /tmp/d 101 1009; files ops /tmp/o; files ring' >/dev/null
+	stop file.json
+	of='ctr == "guest-file" and comm == "files" and'
+	path='.["file.path"]'
+	check "files opened, and how often" "101 1009" "$(jq -c "$names"'select(event and '"$of"' action == "open" and
+		('$path' | startswith("/tmp/d/f")))' file.json | wc -l) $(total file.json event.count "$of"' action == "open" and
+		('$path' | startswith("/tmp/d/f"))')"
+	check "files made" 101 "$(total file.json event.count "$of"' action == "create" and ('$path' | startswith("/tmp/d/f"))')"
+	check "renamed, unlinked, refused, mounted" "1 1 1 1" "$(total file.json event.count "$of"' action == "rename" and
+		'$path' == "/tmp/o/sub/linked" and .["file.target_path"] == "/tmp/o/sub/renamed"') $(total file.json event.count "$of"'
+		action == "unlink" and '$path' == "/tmp/o/sub/renamed"') $(total file.json event.count "$of"' action == "open" and
+		'$path' == "/tmp/o/missing" and .["error.errno"] == "ENOENT"') $(total file.json event.count "$of"' action == "mount" and
+		'$path' == "/mnt-is-not-there"')"
+	check "io_uring is told" 1 "$(jq -c "$names"'select(event and '"$of"' action == "partly-seen" and .["file.flags"] == "io_uring")' \
+		file.json | wc -l)"
+fi
+
+if start resource.json cresource -j -i 500ms; then
+	run_ctr guest-use use fork 101 exec 53 thread 37 burn 101 memory 23 >/dev/null
+	stop resource.json
+	of='ctr == "guest-use"'
+	check "forks, execs and threads" "154 54 37" "$(total resource.json container.process.forks "$of"
+		) $(total resource.json container.process.execs "$of") $(total resource.json container.thread.starts "$of")"
+	check "CPU time, of its cgroup" "true true" "$([ "$(total resource.json container.cpu.time_ns "$of")" -ge 101000000 ] && echo true
+		) $([ "$(total resource.json event.count "$of"' and (.["container.resource.source"] | startswith("cpu:cgroup "))')" -gt 0 ] && echo true)"
+	check "its last row" 1 "$(jq -c "$names"'select(event and '"$of"' and action == "end")' resource.json | wc -l)"
+fi
+
+if start contact.json ccontact -j; then
+	run_ctr guest-victim contact wait >victim &
+	until grep -q waiting victim; do usleep 100000; done
+	p=$(cat /run/ctr/guest-victim/pid)
+	edit='del(.linux.namespaces[] | select(.type == "pid")) | .linux.cgroupsPath = "/'$(echo spy | sha256sum | cut -c 1-64)'" |
+		.process.capabilities |= with_entries(.value += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"])' \
+		run_ctr guest-spy sh -c "contact signal $p 101; contact ptrace $p 3; contact read $p 7; contact mem $p 5; contact root $p 2" >/dev/null
+	kill -KILL $p
+	wait %?victim 2>/dev/null
+	stop contact.json
+	of='ctr == "guest-spy" and .["target.container.name"] == "guest-victim" and .["target.process.pid"] == '$p
+	for what in signal:101 ptrace:9 process_vm_readv:7 proc_mem:5 proc_root:2; do
+		check "${what%:*} across containers" ${what#*:} "$(total contact.json event.count "$of"' and action == "'${what%:*}'"')"
+	done
 fi
 exit $bad

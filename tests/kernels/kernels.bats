@@ -13,7 +13,7 @@ setup_file() {
 		>"$BATS_FILE_TMPDIR/ctr/config.new"
 	mv "$BATS_FILE_TMPDIR/ctr/config.new" "$BATS_FILE_TMPDIR/ctr/config.json"
 	"$CB_TOP/scripts/kernels/mkinitrd" "$BATS_FILE_TMPDIR/initrd" "$(command -v runc)=/usr/sbin/runc" \
-		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$BATS_FILE_TMPDIR/ctr=/ctr"
+		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$O/cfileaccess" "$O/cresource" "$O/ccontact" "$BATS_FILE_TMPDIR/ctr=/ctr"
 }
 
 guest() {
@@ -23,7 +23,7 @@ guest() {
 		[ $? = 77 ] && skip "$(tail -n 1 "$reason")"
 		fail "$(cat "$reason")"
 	}
-	TIMEOUT=120 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
+	TIMEOUT=240 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
 		"$BATS_TEST_DIRNAME/guest.sh" "cg=$2" 3>&- 4>&-
 }
 
