@@ -91,6 +91,7 @@ struct contact_rec {
 	char target_image[128];
 	char detail[40];
 	char contact[160];
+	char scope[16];
 };
 
 #ifndef __bpf__
@@ -109,6 +110,8 @@ CB_SCHEMA(contact, 1, "contacts between containers that need no socket", contact
 		   "ptrace request, namespaces, file in /proc/PID, or how another's files were reached"),
 	  CB_FIELD(contact_rec, error, CB_ERRNO, "error.errno", "ERR", CB_NONE, "why it failed"),
 	  CB_FIELD(contact_rec, contact, CB_STR, "contact.peer", NULL, CB_SET,
-		   "what was done and to which container, host, itself (the same container) or unknown"))
+		   "what was done and to which container, host, itself (the same container) or unknown"),
+	  CB_FIELD(contact_rec, scope, CB_STR, "contact.scope", NULL, CB_NONE,
+		   "between (two containers), to-host, from-host (the host did it to a container: no act of that), inside or unknown"))
 #endif
 #endif

@@ -248,6 +248,15 @@ static void set_target(struct cb_run *run, const struct contact_note *n, uint64_
 	snprintf(r->contact, sizeof(r->contact), "%s %.128s", actions[n->key.what], name);
 }
 
+static const char *scope_of(uint64_t from, uint64_t to)
+{
+	if (!from)
+		return "from-host";
+	if (to == CONTACT_UNKNOWN)
+		return "unknown";
+	return !to ? "to-host" : from == to ? "inside" : "between";
+}
+
 /* to: end of the interval, 0: told at once */
 static int emit(struct cb_run *run, const struct contact_note *n, uint64_t count, uint64_t to)
 {
@@ -266,6 +275,7 @@ static int emit(struct cb_run *run, const struct contact_note *n, uint64_t count
 	}
 	set_detail(n, &r);
 	set_target(run, n, target, &r);
+	strcpy(r.scope, scope_of(n->key.from, target));
 	if (n->other)
 		r.h.pid = 0; /* of many programs */
 	if (to)

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +177,82 @@ static int do_chroot(pid_t pid, int i)
 	return chroot(path);
 }
 
+static int do_affinity(pid_t pid, int i)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(pid, sizeof(set), &set))
+		return -1;
+	return sched_setaffinity(pid, sizeof(set), &set);
+}
+
+static int do_scheduler(pid_t pid, int i)
+{
+	struct sched_param p = {};
+
+	return sched_setscheduler(pid, SCHED_OTHER, &p);
+}
+
+static int do_param(pid_t pid, int i)
+{
+	struct sched_param p = {};
+
+	return sched_setparam(pid, &p);
+}
+
+static int do_attr(pid_t pid, int i)
+{
+	uint32_t attr[12] = { sizeof(attr) }; /* struct sched_attr: its size, SCHED_OTHER, nothing else */
+
+	return syscall(SYS_sched_setattr, pid, attr, 0);
+}
+
+static int do_perf(pid_t pid, int i)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_TASK_CLOCK };
+	int fd = syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+/* Where its memory lies: to ask is a contact, too. */
+static int do_pages(pid_t pid, int i)
+{
+	void *page = place;
+	int status;
+
+	return syscall(SYS_move_pages, pid, 1, &page, NULL, &status, 0) ? -1 : 0;
+}
+
+static int do_migrate(pid_t pid, int i)
+{
+	unsigned long node = 1;
+
+	return syscall(SYS_migrate_pages, pid, 8 * sizeof(node), &node, &node) ? -1 : 0;
+}
+
+static int do_madvise(pid_t pid, int i)
+{
+	uintptr_t page = (uintptr_t)place & ~4095UL;
+	struct iovec v = { (void *)page, 4096 };
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+	long ret = syscall(SYS_process_madvise, fd, &v, 1, 20 /* MADV_COLD */, 0);
+
+	close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
+/* Of a process that lives: refused. */
+static int do_mrelease(pid_t pid, int i)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+	long ret = syscall(SYS_process_mrelease, fd, 0);
+
+	close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
 static int do_many(pid_t pid, int i)
 {
 	syscall(SYS_ptrace, 100000 + i, pid, 0, 0);
@@ -190,6 +268,9 @@ static const struct {
 	{ "kcmp", do_kcmp }, { "prlimit", do_prlimit }, { "setns", do_setns }, { "netns", do_netns },
 	{ "mntns", do_mntns }, { "root", do_root }, { "mem", do_mem }, { "environ", do_environ },
 	{ "oom", do_oom }, { "status", do_status }, { "chroot", do_chroot }, { "many", do_many },
+	{ "affinity", do_affinity }, { "scheduler", do_scheduler }, { "param", do_param }, { "attr", do_attr },
+	{ "perf", do_perf }, { "pages", do_pages }, { "migrate", do_migrate }, { "madvise", do_madvise },
+	{ "mrelease", do_mrelease },
 };
 
 static _Noreturn void wait_for_it(void)

@@ -29,7 +29,7 @@ victim() {
 spy() {
 	local name=$1 cap caps=()
 	shift
-	for cap in SYS_PTRACE SYS_ADMIN SYS_CHROOT SETUID DAC_OVERRIDE DAC_READ_SEARCH; do
+	for cap in SYS_PTRACE SYS_ADMIN SYS_CHROOT SETUID DAC_OVERRIDE DAC_READ_SEARCH SYS_NICE PERFMON; do
 		caps+=(--cap "CAP_$cap")
 	done
 	ctr_run "$name" --host-pid --cgroup "/$(printf '%s %s' "$name" "$$" | sha256sum | cut -c 1-64)" "${caps[@]}" -- "$@"
@@ -86,6 +86,50 @@ assert_count() {
 		((detail == \"net\" or detail == \"mnt\") | not)" 0
 	# few rows: what is new, and one in an interval
 	[ "$(count_rows "$ROWS" "event and $from and action == \"signal\" and err == null and signal == \"SIGUSR1\"")" -le 9 ]
+}
+
+@test "ccontact: what a process may use is changed, or it is measured, by another container" {
+	local p from
+	victim b
+	p=$(ctr_pid b)
+	collector_start "$ROWS" ccontact -j
+	spy a sh -c 'for a in affinity:3 scheduler:5 param:7 attr:11 perf:13 pages:17 migrate:19 madvise:23 mrelease:29 pidfd:31; do
+		contact ${a%:*} '"$p"' ${a#*:}; done' >"$BATS_TEST_TMPDIR/said" 2>&1
+	collector_stop "$ROWS"
+	cat "$BATS_TEST_TMPDIR/said"
+	assert_no_loss "$ROWS"
+	from="ctr == \"$(ctr_id a)\" and to == \"$(ctr_id b)\" and tpid == $p and .[\"contact.scope\"] == \"between\""
+	assert_count "$from and action == \"sched_setaffinity\" and err == null" 3
+	assert_count "$from and action == \"sched_setscheduler\" and err == null" 23
+	assert_count "$from and action == \"perf_event_open\"" 13
+	assert_count "$from and action == \"process_madvise\"" 23
+	assert_count "$from and action == \"process_mrelease\" and err == \"EINVAL\"" 29
+	assert_count "$from and action == \"signal\" and signal == \"SIGUSR2\"" 31
+	# kernels without NUMA have no such calls
+	if ! grep -q 'pages: Function not implemented' "$BATS_TEST_TMPDIR/said"; then
+		assert_count "$from and action == \"move_pages\"" 17
+		assert_count "$from and action == \"migrate_pages\"" 19
+	fi
+}
+
+@test "ccontact: what the host does to a container is the host's, and never learned as the container's" {
+	local p model=$BATS_TEST_TMPDIR/m.db
+	victim b
+	p=$(ctr_pid b)
+	collector_start "$ROWS" ccontact -j -c "$(ctr_id b)" -c "$(ctr_id a)"
+	"$HELPERS/contact" environ "$p" 19
+	"$HELPERS/contact" ptrace "$p" 11
+	spy a contact read "$p" 7
+	collector_stop "$ROWS"
+	assert_count "ctr == null and .[\"contact.scope\"] == \"from-host\" and action == \"proc_environ\"" 19
+	assert_rows "$ROWS" 'event and (ctr == null) != (.["contact.scope"] == "from-host")' 0
+	ctrain -m "$model" --new --by=name "$ROWS"
+	cmodel show "$model" >"$BATS_TEST_TMPDIR/show"
+	cat "$BATS_TEST_TMPDIR/show"
+	# who acted has a baseline; to whom it was done has none
+	grep -q "^$(ctr_id a): " "$BATS_TEST_TMPDIR/show"
+	grep -q "^(host): " "$BATS_TEST_TMPDIR/show"
+	[ "$(grep -c "^$(ctr_id b): " "$BATS_TEST_TMPDIR/show")" = 0 ]
 }
 
 @test "ccontact: from a container to the host and from the host to a container" {
