@@ -503,7 +503,8 @@ static void fill_errors(struct entry *e, struct peer_rec *r)
 {
 	size_t at = 0;
 
-	qsort(e->by, e->nby, sizeof(*e->by), most_first);
+	if (e->nby)
+		qsort(e->by, e->nby, sizeof(*e->by), most_first);
 	for (size_t i = 0; i < e->nby; i++) {
 		struct by_errno *b = &e->by[i];
 		int n;

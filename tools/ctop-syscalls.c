@@ -280,7 +280,8 @@ static void errors_text(struct cell *c, char *to, size_t room)
 {
 	size_t at = 0;
 
-	qsort(c->by, c->nby, sizeof(*c->by), by_count);
+	if (c->nby)
+		qsort(c->by, c->nby, sizeof(*c->by), by_count);
 	to[0] = '\0';
 	for (size_t i = 0; i < c->nby; i++) {
 		int n = snprintf(to + at, room - at, "%s%s:%u", at ? " " : "", cb_errno_name(c->by[i].err),
