@@ -134,13 +134,20 @@ static char *text(char **from)
 	return s;
 }
 
-/* What no engine claims is called by the last part of its cgroup, else by its process. */
+/* The last part of its cgroup, else its process. */
+static char *makeshift_name(const struct cb_cont *t)
+{
+	const char *slash = strrchr(t->cgroup, '/'), *last = slash ? slash + 1 : t->cgroup;
+
+	return *last ? cb_xstrdup(last) : cb_xasprintf("pid:%u", t->pid);
+}
+
+/* What no engine claims. */
 static void take_unknown(struct known *k)
 {
 	struct cb_cont *t = &k->cont;
-	const char *slash = strrchr(t->cgroup, '/'), *last = slash ? slash + 1 : t->cgroup;
 
-	t->name = *last ? cb_xstrdup(last) : cb_xasprintf("pid:%u", t->pid);
+	t->name = makeshift_name(t);
 	t->id = cb_xstrdup("");
 	t->image = cb_xstrdup("");
 	t->image_id = cb_xstrdup("");
@@ -155,6 +162,10 @@ static void take_found(struct known *k, struct cb_found *f)
 
 	t->id = text(&f->id);
 	t->name = text(&f->name);
+	if (!*t->name) { /* an engine's file may be damaged */
+		free(t->name);
+		t->name = *t->id ? cb_xstrdup(t->id) : makeshift_name(t);
+	}
 	t->image = text(&f->image);
 	t->image_id = text(&f->image_id);
 	t->rootfs = text(&f->rootfs);
