@@ -73,7 +73,6 @@ static __always_inline bool still_trying(long ret)
 static __always_inline int connected(long ret)
 {
 	struct cb_state *s = wanted();
-	struct peer_msg none = {};
 	struct socket *so = NULL;
 	struct sock *sk;
 	__u16 family, proto;
@@ -99,7 +98,7 @@ static __always_inline int connected(long ret)
 		return inet_refused(s, sk, FLOW_UDP, ret);
 	/* what is then written with write(2) is not seen without the tracepoints of lengths */
 	if (!lengths && remote_port(sk))
-		return udp_sent(s, sk, &none, 0);
+		return peer_one_sent((__u64)sk, 0, 0, 0, 0);
 	return 0;
 }
 
@@ -180,6 +179,7 @@ int peer_listen(struct trace_event_raw_sys_exit *ctx)
 		return s->h.flags & CB_F_DROP ? 0 : unix_contact(s, sk, FLOW_LISTEN, 0);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
+	space_of(net_of(sk), s->h.cont);
 	return inet_listens(s, sk, FLOW_TCP);
 }
 
@@ -194,11 +194,14 @@ int peer_bind(struct trace_event_raw_sys_exit *ctx)
 	if (!sk)
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family == AF_UNIX)
-		return is_datagram(sk) ? datagram_bound(s, sk) : 0;
-	if ((family == AF_INET || family == AF_INET6) && protocol_of(sk) == FLOW_UDP && udp_is_server(sk))
-		return inet_listens(s, sk, FLOW_UDP);
-	return 0;
+	if (family == AF_UNIX && is_datagram(sk)) {
+		datagram_bound(s, sk);
+		return s->h.flags & CB_F_DROP ? 0 : unix_contact(s, sk, FLOW_LISTEN, 0);
+	}
+	if ((family != AF_INET && family != AF_INET6) || protocol_of(sk) != FLOW_UDP || !udp_is_server(sk))
+		return 0;
+	space_of(net_of(sk), s->h.cont);
+	return inet_listens(s, sk, FLOW_UDP);
 }
 
 /* A socket can be read: of a unix socket in the middle of the call that sends to it. */
@@ -252,6 +255,7 @@ int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 	s = wanted();
 	if (!s || ret == -EAGAIN)
 		return 0;
+	space_of(net_of(sk), s->h.cont);
 	nr = call_now(arg);
 	sending(s, nr, arg, &m);
 	return udp_sent(s, sk, &m, ret);
@@ -273,6 +277,7 @@ int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 	s = wanted();
 	if (!s)
 		return 0;
+	space_of(net_of(sk), s->h.cont);
 	if (sk->__sk_common.skc_dport)
 		return udp_received(s, sk, 0, ret);
 	/* whom it is from is put into the caller's memory later on in these calls */

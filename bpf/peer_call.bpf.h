@@ -51,20 +51,22 @@ struct peer_msg {
 	__u64 to, tolen, buf, len;
 };
 
-static __always_inline void message(__u64 msg, struct peer_msg *ret)
+/* In a frame of its own: older kernels add up those of all that call each other. */
+static __noinline int message(__u64 msg, struct peer_msg *ret)
 {
 	struct user_msghdr h = {};
 	struct iovec v = {};
 
 	ret->to = ret->tolen = ret->buf = ret->len = 0;
 	if (bpf_probe_read_user(&h, sizeof(h), (void *)msg))
-		return;
+		return 0;
 	ret->to = (__u64)h.msg_name;
 	ret->tolen = (__u32)h.msg_namelen;
 	if (h.msg_iovlen && !bpf_probe_read_user(&v, sizeof(v), h.msg_iov)) {
 		ret->buf = (__u64)v.iov_base;
 		ret->len = v.iov_len;
 	}
+	return 0;
 }
 
 /* struct mmsghdr of the kernel's interface: a msghdr and the length that was sent or received */

@@ -14,7 +14,7 @@ static __always_inline void port_known(struct sock *sk, __u8 proto)
 
 static __always_inline void flow_listens(struct cb_state *s, struct sock *sk, struct flow_room *r, __u8 proto)
 {
-	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
+	struct flow_space *sp = space_seen(sk); /* older kernels allow no deeper stack: callers look */
 
 	r->key.netns = netns_of(sk);
 	local_address(sk, r->key.addr);

@@ -251,13 +251,13 @@ static __noinline struct flow_space *space_get(__u32 netns)
 	return bpf_map_lookup_elem(&flow_netns, &netns);
 }
 
-static __noinline int space_join(struct flow_space *sp, __u32 netns)
+static __always_inline void space_join(struct flow_space *sp, __u32 netns)
 {
 	struct flow_space *far = space_get(netns);
 	__u64 a, b;
 
 	if (!far)
-		return 0;
+		return;
 	a = network_root(sp->network);
 	b = network_root(far->network);
 	if (a < b)
@@ -265,11 +265,10 @@ static __noinline int space_join(struct flow_space *sp, __u32 netns)
 	else if (a > b)
 		bpf_map_update_elem(&flow_joined, &a, &b, BPF_ANY);
 	sp->network = far->network = a < b ? a : b;
-	return 0;
 }
 
 /* Looks at all of a namespace. NULL: there is nothing to tell, or nothing new. */
-static __noinline struct flow_net *space_look(struct flow_space *sp, struct net *net, __u64 cont)
+static __always_inline struct flow_net *space_look(struct flow_space *sp, struct net *net, __u64 cont)
 {
 	struct flow_net *n = net_room();
 	struct flow_addr a = {};
@@ -310,22 +309,49 @@ static __always_inline void space_claim(struct flow_space *sp, __u64 cont)
 	sp->cont = cont;
 }
 
-/* NULL: no room for it. */
-static __noinline struct flow_space *space_of(struct net *net, __u64 cont)
+/* Nothing about it is new. */
+static __always_inline bool space_settled(struct flow_space *sp, __u32 netns, __u64 cont)
 {
+	if (netns == host_netns)
+		return true;
+	return sp->walked == walks && !sp->empty && (!cont || sp->cont == cont || sp->cont == FLOW_SHARED);
+}
+
+/* As above, a program of its own to a verifier. */
+__noinline int peer_space(__u64 of, __u64 cont)
+{
+	struct net *net = (struct net *)of;
 	__u32 netns = BPF_CORE_READ(net, ns.inum);
 	struct flow_space *sp = space_get(netns);
 	struct flow_net *n;
 
 	if (!sp || netns == host_netns)
-		return sp;
+		return 0;
 	space_claim(sp, cont);
-	if (sp->walked == walks && !sp->empty)
-		return sp;
 	n = space_look(sp, net, cont);
 	if (n && bpf_ringbuf_output(&cb_events, n, sizeof(*n), cb_wake(1 << 20)))
 		sp->walked = 0; /* no room: the next contact tells */
-	return sp;
+	return 0;
+}
+
+/* NULL: no room for it. */
+static __always_inline struct flow_space *space_of(struct net *net, __u64 cont)
+{
+	__u32 netns = BPF_CORE_READ(net, ns.inum);
+	struct flow_space *sp = bpf_map_lookup_elem(&flow_netns, &netns);
+
+	if (sp && space_settled(sp, netns, cont))
+		return sp;
+	peer_space((__u64)net, cont);
+	return bpf_map_lookup_elem(&flow_netns, &netns);
+}
+
+/* The same where space_of() was asked already. */
+static __always_inline struct flow_space *space_seen(struct sock *sk)
+{
+	__u32 netns = netns_of(sk);
+
+	return bpf_map_lookup_elem(&flow_netns, &netns);
 }
 
 static __always_inline bool space_shared(struct flow_space *sp, __u32 netns)
@@ -358,11 +384,9 @@ int peer_spaces(struct bpf_iter__task *ctx)
 	if (!net || netns == host_netns)
 		return 0;
 	sp = space_get(netns);
-	if (!sp)
+	if (!sp || space_settled(sp, netns, s->h.cont))
 		return 0;
 	space_claim(sp, s->h.cont);
-	if (sp->walked == walks && !sp->empty)
-		return 0;
 	n = space_look(sp, net, s->h.cont);
 	if (n && bpf_seq_write(ctx->meta->seq, n, sizeof(*n)))
 		sp->walked = 0; /* the kernel asks again, with more room */

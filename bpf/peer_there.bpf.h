@@ -32,7 +32,7 @@ static __always_inline void found_connection(struct cb_state *s, struct sock *sk
 	__u64 port = (__u64)netns_of(sk) << 32 | (__u32)FLOW_TCP << 16 | local_port(sk);
 	bool inbound = bpf_map_lookup_elem(&flow_ports, &port) != NULL;
 	struct flow_sock fs = { .proto = FLOW_TCP, .dir = inbound ? FLOW_IN : FLOW_OUT };
-	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
+	struct flow_space *sp = space_seen(sk);
 	struct flow_room *r = room_begin(fs.dir, FLOW_TCP);
 	__u64 key = (__u64)sk;
 	struct flow *f;
@@ -61,14 +61,17 @@ static __always_inline int found(struct cb_state *s, struct sock *sk)
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 	if (family == AF_UNIX) {
-		if (listeners_only && is_datagram(sk) && BPF_CORE_READ((struct unix_sock *)sk, addr))
+		bool named = is_datagram(sk) && BPF_CORE_READ((struct unix_sock *)sk, addr);
+
+		if (listeners_only && named)
 			datagram_bound(s, sk);
-		else if (listeners_only && state == TCP_LISTEN && !(s->h.flags & CB_F_DROP))
+		if (listeners_only && (named || state == TCP_LISTEN) && !(s->h.flags & CB_F_DROP))
 			unix_contact(s, sk, FLOW_LISTEN, 0);
 		return 0;
 	}
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
+	space_of(net_of(sk), s->h.cont);
 	if (listeners_only && state == TCP_LISTEN)
 		inet_listens(s, sk, FLOW_TCP);
 	else if (listeners_only && proto == FLOW_UDP && udp_is_server(sk))

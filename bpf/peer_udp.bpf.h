@@ -62,7 +62,7 @@ static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
 static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk, __u64 to)
 {
 	bool server = udp_is_server(sk);
-	struct flow_space *sp = space_of(net_of(sk), s->h.cont);
+	struct flow_space *sp = space_seen(sk);
 	struct flow_room *r = room_begin(server ? FLOW_IN : FLOW_OUT, FLOW_UDP);
 
 	if (!r)
@@ -134,6 +134,31 @@ static __noinline int udp_received(struct cb_state *s, struct sock *sk, __u64 fr
 	return 0;
 }
 
+/*
+ * One of several messages of a call: programs of their own to a verifier, which then looks at them once. The namespace
+ * is looked at here and not deeper down: older kernels allow 512 bytes of stack for all calls together.
+ */
+__noinline int peer_one_received(__u64 sk, __u64 from, __u64 ret)
+{
+	struct cb_state *s = cb_current();
+
+	if (!s)
+		return 0;
+	space_of(net_of((struct sock *)sk), s->h.cont);
+	return udp_received(s, (struct sock *)sk, from, ret);
+}
+
+__noinline int peer_one_sent(__u64 sk, __u64 to, __u64 buf, __u64 len, __u64 ret)
+{
+	struct peer_msg m = { .to = to, .buf = buf, .len = len };
+	struct cb_state *s = cb_current();
+
+	if (!s)
+		return 0;
+	space_of(net_of((struct sock *)sk), s->h.cont);
+	return udp_sent(s, (struct sock *)sk, &m, ret);
+}
+
 static __always_inline int received_many(struct cb_state *s, struct sock *sk, long n)
 {
 	for (int i = 0; i < MMSG_MAX; i++) {
@@ -145,7 +170,7 @@ static __always_inline int received_many(struct cb_state *s, struct sock *sk, lo
 			break;
 		message(at, &m);
 		bpf_probe_read_user(&got, sizeof(got), (void *)at + sizeof(struct user_msghdr));
-		udp_received(s, sk, m.to, got);
+		peer_one_received((__u64)sk, m.to, got);
 	}
 	return 0;
 }
@@ -158,7 +183,7 @@ static __always_inline int received(struct cb_state *s, struct sock *sk, long re
 		return received_many(s, sk, ret);
 	if (s->call.nr == nr_recvmsg)
 		message(s->call.arg[1], &m);
-	return udp_received(s, sk, m.to, ret);
+	return peer_one_received((__u64)sk, m.to, ret);
 }
 
 /* recvfrom, recvmsg and recvmmsg, where the length is known from within */
@@ -199,7 +224,7 @@ static __always_inline int sent_many(struct cb_state *s, struct sock *sk, long n
 			break;
 		message(at, &m);
 		bpf_probe_read_user(&put, sizeof(put), (void *)at + sizeof(struct user_msghdr));
-		udp_sent(s, sk, &m, put);
+		peer_one_sent((__u64)sk, m.to, m.buf, m.len, put);
 	}
 	return 0;
 }
@@ -219,6 +244,6 @@ int peer_call_sent(struct trace_event_raw_sys_exit *ctx)
 		return sent_many(s, sk, ctx->ret);
 	s->many_next = 0;
 	sending(s, s->call.nr, s->call.arg, &m);
-	return udp_sent(s, sk, &m, ctx->ret);
+	return peer_one_sent((__u64)sk, m.to, m.buf, m.len, ctx->ret);
 }
 #endif

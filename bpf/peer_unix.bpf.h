@@ -106,6 +106,7 @@ static __always_inline int unix_bytes(struct sock *sk, int n, bool sent)
  * while it was sent (sk_data_ready), and that socket's owner from when it got its name. Both sides are counted as it
  * is sent: nothing is lost between two sockets of one host.
  */
+/* Dropped tasks, too, are those that others' datagrams are named by. */
 static __noinline int datagram_bound(struct cb_state *s, struct sock *sk)
 {
 	struct flow_bound b = { .ino = inode_of(sk), .prog = program_of(s) };
@@ -113,7 +114,7 @@ static __noinline int datagram_bound(struct cb_state *s, struct sock *sk)
 
 	head_now(s, &b.h);
 	bpf_map_update_elem(&flow_bounds, &key, &b, BPF_ANY);
-	return s->h.flags & CB_F_DROP ? 0 : unix_contact(s, sk, FLOW_LISTEN, 0);
+	return 0;
 }
 
 static __always_inline struct flow_bound *bound(struct sock *sk)
