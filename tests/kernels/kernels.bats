@@ -23,7 +23,7 @@ guest() {
 		[ $? = 77 ] && skip "$(tail -n 1 "$reason")"
 		fail "$(cat "$reason")"
 	}
-	TIMEOUT=240 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
+	TIMEOUT=360 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
 		"$BATS_TEST_DIRNAME/guest.sh" "cg=$2" 3>&- 4>&-
 }
 
