@@ -218,12 +218,12 @@ alarms() {
 	CHILDREN="$CHILDREN $(pgrep -P "$SUPERVISOR" | paste -sd' ')"
 	supervisor_end
 	all_gone
-	assert_rows "$BATS_TEST_TMPDIR/seen.jsonl" 'event and dataset == "cbtools.exec" and action == "start" and (args | startswith("execs child "))' 14
+	assert_rows "$BATS_TEST_TMPDIR/seen.jsonl" 'event and dataset == "cbtools.exec" and action == "start" and args[0:2] == ["execs", "child"]' 14
 	assert_rows "$BATS_TEST_TMPDIR/seen.jsonl" 'kind == "end" and dataset == "cbtools.sequence"' 1
 }
 
 seen_twice() {
-	has_rows "$BATS_TEST_TMPDIR/seen.jsonl" 'event and dataset == "cbtools.exec" and action == "start" and (args | startswith("execs child "))' 14
+	has_rows "$BATS_TEST_TMPDIR/seen.jsonl" 'event and dataset == "cbtools.exec" and action == "start" and args[0:2] == ["execs", "child"]' 14
 }
 
 @test "cbwatch: the status of cdetect is its own" {

@@ -97,6 +97,8 @@ read_files() {
 	ip netns add "$ns" 2>/dev/null || skip "no network namespaces"
 	echo "$ns" >"$BATS_TEST_TMPDIR/netns"
 	ip link add "cbt$$" type veth peer name eth0 netns "$ns" || skip "no veth devices"
+	# no packet of the kernel's own, when it likes
+	ip link set "cbt$$" addrgenmode none && ip -n "$ns" link set eth0 addrgenmode none
 	ip addr add $NET.9/30 dev "cbt$$" && ip link set "cbt$$" up
 	ip -n "$ns" addr add $NET.10/30 dev eth0 && ip -n "$ns" link set eth0 up
 	sink $PORT sink
