@@ -33,6 +33,8 @@ struct stream {
 	uint64_t next; /* number of the call that comes next */
 	uint64_t flushed; /* the same of what was sent, not peeked at */
 	uint64_t told_ns; /* when a chunk or a peek last told of it, boot */
+	bool ended;
+	struct stream *next_ended;
 	UT_hash_handle hh;
 };
 
@@ -62,7 +64,7 @@ struct top {
 	enum chunk_mode mode;
 	bool by_process;
 	enum order order;
-	struct stream *stream;
+	struct stream *stream, *ended;
 	struct cell *cell;
 	uint64_t from, to; /* interval on the screen */
 	uint64_t lost;	   /* calls, not yet told */
@@ -86,10 +88,33 @@ static struct stream *stream_get(struct top *t, const struct cb_chunk *c)
 	return s;
 }
 
-static void stream_end(struct top *t, struct stream *s)
+static void stream_free(struct top *t, struct stream *s)
 {
 	HASH_DEL(t->stream, s);
 	free(s);
+}
+
+/* It may have been peeked at before it ended, and the peek is used after its last chunk. */
+static void stream_end(struct top *t, struct stream *s)
+{
+	if (s->ended)
+		return;
+	s->ended = true;
+	s->next_ended = t->ended;
+	t->ended = s;
+}
+
+/* No peek is waiting now. */
+static int drained(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	struct stream *s;
+
+	while ((s = t->ended)) {
+		t->ended = s->next_ended;
+		stream_free(t, s);
+	}
+	return 0;
 }
 
 /*
@@ -101,11 +126,11 @@ static void forget_streams(struct cb_run *run, struct top *t, uint64_t now)
 	struct stream *s, *next;
 
 	HASH_ITER(hh, t->stream, s, next) {
-		if (now < s->told_ns + FORGET_NS)
+		if (s->ended || now < s->told_ns + FORGET_NS)
 			continue;
 		if (s->next > s->flushed) /* the kernel counted them as lost */
 			cb_run_peeked(run, -(int64_t)(s->next - s->flushed));
-		stream_end(t, s);
+		stream_free(t, s);
 	}
 }
 
@@ -561,7 +586,7 @@ static void done(struct cb_run *run)
 	clear_cells(&t->cell);
 	clear_cells(&t->shown);
 	HASH_ITER(hh, t->stream, s, next)
-		stream_end(t, s);
+		stream_free(t, s);
 	free(t);
 }
 
@@ -584,6 +609,7 @@ static const struct cb_tool ctop_syscalls = {
 	.start = start,
 	.setup = setup,
 	.record = record,
+	.drained = drained,
 	.tick = tick,
 	.screen = screen,
 	.key = key,

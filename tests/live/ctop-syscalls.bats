@@ -50,6 +50,17 @@ count_calls() {
 	[ "$(count_calls "$out" getppid | awk '{ n += $2 } END { print n }')" = 77 ]
 }
 
+@test "-S: who ends while it is peeked at is told once" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id brief)
+	collector_start "$out" ctop-syscalls -S -j -c "$id" -i 10ms
+	ctr_run brief execs 2003 >/dev/null
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")' 2004
+	collector_stop "$out"
+	assert_no_loss "$out"
+	count_calls "$out" exit_group | awk '{ n += $2 } END { exit n != 2004 }'
+}
+
 @test "-S: argument classes stand in place of calls; exec begins a new stream" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id class)
