@@ -27,14 +27,11 @@
 #include <unistd.h>
 #include "argclass.h"
 #include "chunk.h"
-#include "run.h"
+#include "paired.h"
 #include "syscalls.skel.h"
 #include "tests/bench/empty.skel.h"
 
-#define CHUNKS 10
-#define CALLS 1000 /* of a chunk */
 #define RING (4u << 20)
-#define DRAIN_MS 20
 #define SYSCOUNT "/usr/sbin/syscount"
 #define SLICE "cbbench.slice"
 #define MAX_COPIES 16
@@ -99,11 +96,7 @@ static void prctl_none_calls(long n)
 
 enum who { WATCHED, HOST_ROOT, HOST_SLICE, NWORKERS };
 
-static const struct workload {
-	const char *name;
-	enum who who;
-	void (*calls)(long n);
-} workloads[] = {
+static const struct paired_load workloads[] = {
 	{ "watched task: getppid", WATCHED, getppid_calls },
 	{ "watched task: 16 calls in random order", WATCHED, mixed_calls },
 	{ "watched task: mmap, 1 argument class, not it", WATCHED, mmap_calls },
@@ -113,105 +106,6 @@ static const struct workload {
 	{ "host task in a slice: getppid", HOST_SLICE, getppid_calls },
 };
 #define NLOADS (sizeof(workloads) / sizeof(workloads[0]))
-
-/* ---- the processes that make them ---- */
-
-struct worker {
-	pid_t pid;
-	int to, from;
-};
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-static double best_of(void (*calls)(long n))
-{
-	double best = 1e18, took;
-
-	calls(CALLS);
-	for (int i = 0; i < CHUNKS; i++) {
-		took = cpu_ns();
-		calls(CALLS);
-		took = (cpu_ns() - took) / CALLS;
-		if (took < best)
-			best = took;
-	}
-	return best;
-}
-
-static void work(int from, int to)
-{
-	unsigned char load;
-	double ns;
-
-	while (read(from, &load, 1) == 1) {
-		ns = best_of(workloads[load].calls);
-		if (write(to, &ns, sizeof(ns)) != sizeof(ns))
-			break;
-	}
-	_exit(0);
-}
-
-/* All on the last CPU; this program, which drains the rings, stays on the others. */
-static void pin(bool worker)
-{
-	int last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	if (worker || !last)
-		CPU_SET(last, &set);
-	else
-		for (int i = 0; i < last; i++)
-			CPU_SET(i, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-/* A watched one stands in namespaces of its own, as a container's task does. */
-static int worker_start(struct worker *w, bool watched, struct cb_err *e)
-{
-	int to[2], from[2];
-	pid_t pid;
-
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
-		return cb_fail(e, -errno, "pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		return cb_fail(e, -errno, "fork: %s", strerror(errno));
-	if (!pid) {
-		close(to[1]);
-		close(from[0]);
-		pin(true);
-		if (watched && (unshare(CLONE_NEWPID | CLONE_NEWNS) || (pid = fork()) < 0))
-			_exit(1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!pid)
-			work(to[0], from[1]);
-		close(to[0]);
-		close(from[1]);
-		waitpid(pid, NULL, 0);
-		_exit(0);
-	}
-	close(to[0]);
-	close(from[1]);
-	*w = (struct worker){ pid, to[1], from[0] };
-	return 0;
-}
-
-static void worker_end(struct worker *w)
-{
-	if (!w->pid)
-		return;
-	kill(w->pid, SIGKILL); /* and with it, its child */
-	waitpid(w->pid, NULL, 0);
-	close(w->to);
-	close(w->from);
-}
 
 /* ---- cgroups of the host's tasks ---- */
 
@@ -231,7 +125,7 @@ static int put_into(const char *folder, pid_t pid, struct cb_err *e)
 }
 
 /* Calls fn for the folder of each hierarchy by which a container may be told: the unified one, v1's pids. */
-static int each_hierarchy(int (*fn)(const char *root, struct worker *w, struct cb_err *e), struct worker *w,
+static int each_hierarchy(int (*fn)(const char *root, struct paired_worker *w, struct cb_err *e), struct paired_worker *w,
 			  struct cb_err *e)
 {
 	FILE *f = setmntent("/proc/self/mounts", "re");
@@ -247,7 +141,7 @@ static int each_hierarchy(int (*fn)(const char *root, struct worker *w, struct c
 	return err;
 }
 
-static int place(const char *root, struct worker *w, struct cb_err *e)
+static int place(const char *root, struct paired_worker *w, struct cb_err *e)
 {
 	char slice[512];
 	int err;
@@ -259,7 +153,7 @@ static int place(const char *root, struct worker *w, struct cb_err *e)
 	return err ? err : put_into(slice, w[HOST_SLICE].pid, e);
 }
 
-static int unplace(const char *root, struct worker *w, struct cb_err *e)
+static int unplace(const char *root, struct paired_worker *w, struct cb_err *e)
 {
 	char slice[512];
 
@@ -275,12 +169,9 @@ struct bench {
 	struct empty_bpf *empty;
 	struct syscalls_bpf *seq, *by_tid, *count, *latency;
 	struct ring_buffer *rings;
-	struct worker worker[NWORKERS];
+	struct paired_worker worker[NWORKERS];
 	struct bpf_link *link[MAX_COPIES][2];
-	struct {
-		pid_t pid;
-		int tty;
-	} peer[MAX_COPIES];
+	struct paired_peer peer[MAX_COPIES];
 	bool has_peer;
 	double *ns[NMODES][NLOADS]; /* by round */
 	struct cb_err err;
@@ -289,27 +180,6 @@ struct bench {
 static int ignore(void *ctx, void *data, size_t len)
 {
 	return 0;
-}
-
-/* One pass gives the watched task its state. */
-static int adopt(struct syscalls_bpf *s, struct cb_err *e)
-{
-	struct bpf_link *l = bpf_program__attach(s->progs.cb_tasks);
-	char text[4096];
-	ssize_t n = -1;
-	int fd = -1;
-
-	for (int pass = cb_kernel_nested() ? 0 : 1; l && pass < 2; pass++) {
-		if (pass)
-			s->bss->cb_find_level = false;
-		fd = bpf_iter_create(bpf_link__fd(l));
-		while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
-			;
-		if (fd >= 0)
-			close(fd);
-	}
-	bpf_link__destroy(l);
-	return n ? cb_fail(e, -EIO, "iterator over tasks: %s", strerror(errno)) : 0;
 }
 
 static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode, bool storage)
@@ -331,6 +201,7 @@ static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode
 	s->rodata->mode = mode;
 	s->rodata->ring_size = RING;
 	bpf_map__set_max_entries(s->maps.cb_events, RING);
+	bpf_program__set_autoload(s->progs.uring_submit, false);
 	bpf_program__set_autoload(s->progs.enter, mode == CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.leave, mode != CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.enter_clock, mode == CHUNK_LATENCY);
@@ -375,50 +246,6 @@ static void programs_of(struct bench *b, enum mode m, struct bpf_program *ret[2]
 	memcpy(ret, all[m], sizeof(all[m]));
 }
 
-/* Minimal hosts do not mount it. */
-static void give_tracefs(void)
-{
-	if (!access("/sys/kernel/tracing/events", F_OK) || unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return;
-	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-}
-
-/* A terminal makes it print line by line: its first line comes once it is attached. */
-static int peer_start(struct bench *b, int i)
-{
-	int tty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	char text[4096] = "";
-	size_t len = 0;
-	ssize_t n;
-
-	if (tty < 0 || grantpt(tty) || unlockpt(tty))
-		return cb_fail(&b->err, -errno, "terminal: %s", strerror(errno));
-	b->peer[i].tty = tty;
-	b->peer[i].pid = fork();
-	if (!b->peer[i].pid) {
-		int fd = open(ptsname(tty), O_RDWR | O_NOCTTY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		give_tracefs();
-		dup2(fd, 0);
-		dup2(fd, 1);
-		dup2(fd, 2);
-		execl(SYSCOUNT, "syscount", (char *)NULL);
-		_exit(127);
-	}
-	while (!strstr(text, "Ctrl")) {
-		struct pollfd p = { .fd = tty, .events = POLLIN };
-
-		if (len >= sizeof(text) - 1 || poll(&p, 1, 10000) <= 0 ||
-		    (n = read(tty, text + len, sizeof(text) - 1 - len)) <= 0)
-			return cb_fail(&b->err, -EIO, "%s: expected that it attaches, got \"%s\"", SYSCOUNT, text);
-		len += n;
-		text[len] = '\0';
-	}
-	return 0;
-}
-
 static void detach(struct bench *b)
 {
 	for (int i = 0; i < b->copies; i++) {
@@ -426,16 +253,9 @@ static void detach(struct bench *b)
 			bpf_link__destroy(b->link[i][k]);
 			b->link[i][k] = NULL;
 		}
-		if (b->peer[i].pid > 0)
-			kill(b->peer[i].pid, SIGINT);
 	}
-	for (int i = 0; i < b->copies; i++) {
-		if (b->peer[i].pid <= 0)
-			continue;
-		waitpid(b->peer[i].pid, NULL, 0);
-		close(b->peer[i].tty);
-		b->peer[i].pid = 0;
-	}
+	for (int i = 0; i < b->copies; i++)
+		paired_peer_end(&b->peer[i]);
 }
 
 static int attach(struct bench *b, enum mode m)
@@ -446,7 +266,7 @@ static int attach(struct bench *b, enum mode m)
 	programs_of(b, m, p);
 	for (int i = 0; !err && i < b->copies; i++) {
 		if (m == PEER)
-			err = peer_start(b, i);
+			err = paired_peer_start(&b->peer[i], SYSCOUNT, "Ctrl", &b->err);
 		for (int k = 0; !err && k < 2 && p[k]; k++) {
 			b->link[i][k] = bpf_program__attach(p[k]);
 			if (!b->link[i][k])
@@ -458,20 +278,16 @@ static int attach(struct bench *b, enum mode m)
 
 /* ---- measuring ---- */
 
+static void drain(void *arg)
+{
+	struct bench *b = arg;
+
+	ring_buffer__consume(b->rings);
+}
+
 static int measure(struct bench *b, size_t load, double *ret)
 {
-	struct worker *w = &b->worker[workloads[load].who];
-	struct pollfd p = { .fd = w->from, .events = POLLIN };
-	unsigned char c = load;
-
-	if (write(w->to, &c, 1) != 1)
-		return cb_fail(&b->err, -EIO, "a worker is gone");
-	while (!poll(&p, 1, DRAIN_MS))
-		ring_buffer__consume(b->rings);
-	ring_buffer__consume(b->rings);
-	if (read(w->from, ret, sizeof(*ret)) != sizeof(*ret))
-		return cb_fail(&b->err, -EIO, "a worker is gone");
-	return 0;
+	return paired_measure(&b->worker[workloads[load].who], load, drain, b, ret, &b->err);
 }
 
 /* The workers have to stand where they belong before the iterator looks at them: they answer once they do. */
@@ -484,7 +300,7 @@ static int settle(struct bench *b)
 	for (size_t l = 0; !err && l < NLOADS; l++)
 		err = measure(b, l, &ns);
 	for (size_t i = 0; !err && i < sizeof(all) / sizeof(all[0]); i++)
-		err = adopt(all[i], &b->err);
+		err = paired_adopt(all[i]->obj, &b->err);
 	return err;
 }
 
@@ -516,7 +332,7 @@ static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
 		return err;
 	for (size_t l = 0; l < NLOADS; l++)
 		if (workloads[l].who == WATCHED)
-			made += (uint64_t)b->rounds * b->copies * (CHUNKS + 1) * CALLS;
+			made += (uint64_t)b->rounds * b->copies * (PAIRED_CHUNKS + 1) * PAIRED_CALLS;
 	if (st.seen + 128 < made || st.lost)
 		return cb_fail(&b->err, -EIO, "%s: expected %llu calls seen and none lost, got %llu and %llu", name,
 			       (unsigned long long)made, (unsigned long long)st.seen, (unsigned long long)st.lost);
@@ -525,63 +341,16 @@ static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
 
 /* ---- the report ---- */
 
-struct spread {
-	double median, low, high;
-};
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Of the differences of two modes within a round, a copy. */
-static struct spread spread_of(struct bench *b, size_t load, enum mode m, enum mode base)
-{
-	double *d = cb_xalloc(b->rounds * sizeof(*d));
-	struct spread s;
-
-	for (int r = 0; r < b->rounds; r++)
-		d[r] = (b->ns[m][load][r] - b->ns[base][load][r]) / b->copies;
-	qsort(d, b->rounds, sizeof(*d), by_value);
-	s = (struct spread){ d[b->rounds / 2], d[b->rounds / 4], d[b->rounds * 3 / 4] };
-	free(d);
-	return s;
-}
-
-static double median_of(struct bench *b, size_t load, enum mode m)
-{
-	double *d = cb_xalloc(b->rounds * sizeof(*d)), median;
-
-	memcpy(d, b->ns[m][load], b->rounds * sizeof(*d));
-	qsort(d, b->rounds, sizeof(*d), by_value);
-	median = d[b->rounds / 2];
-	free(d);
-	return median;
-}
-
 static void print_mode(struct bench *b, size_t load, enum mode m)
 {
-	struct spread over = spread_of(b, load, m, NOTHING), empty = spread_of(b, load, m, modes[m].base);
-	char middle[2][40];
-
-	if (m == NOTHING || (m == PEER && !b->has_peer))
-		return;
-	snprintf(middle[0], sizeof(middle[0]), "[%.0f..%.0f]", over.low, over.high);
-	snprintf(middle[1], sizeof(middle[1]), "[%+.1f..%+.1f]", empty.low, empty.high);
-	printf("  %-28s %6.0f %-14s", modes[m].name, over.median, middle[0]);
-	if (m == modes[m].base)
-		printf("\n");
-	else
-		printf(" %+7.1f %s\n", empty.median, middle[1]);
+	if (m != NOTHING && (m != PEER || b->has_peer))
+		paired_print(modes[m].name, b->ns[m][load], b->ns[NOTHING][load], b->ns[modes[m].base][load], b->rounds,
+			     b->copies);
 }
 
 static void goal(struct bench *b, const char *what, size_t load, enum mode m, enum mode base, double most)
 {
-	double got = spread_of(b, load, m, base).median;
-
-	printf("  %-6s %-58s %+6.1f, goal %s %g\n", got <= most ? "met" : "missed", what, got, most ? "<=" : "<", most);
+	paired_goal(what, b->ns[m][load], b->ns[base][load], b->rounds, b->copies, most);
 }
 
 /* Against other tools alone: who runs several copies of one lets them share what a tracepoint costs. */
@@ -610,7 +379,7 @@ static void report(struct bench *b)
 	       b->copies > 1 ? "copies" : "copy", b->rounds, b->copies > 1 ? " and copy" : "");
 	for (size_t l = 0; l < NLOADS; l++) {
 		printf("%s (%.0f ns with nothing attached)\n  %-28s %6s %-14s %7s\n", workloads[l].name,
-		       median_of(b, l, NOTHING), "", "over", "nothing", "over the empty program");
+		       paired_spread_of(b->ns[NOTHING][l], NULL, b->rounds, 1).median, "", "over", "nothing", "over the empty program");
 		for (int m = 0; m < NMODES; m++)
 			print_mode(b, l, m);
 	}
@@ -622,8 +391,8 @@ static int bench(struct bench *b)
 	int err = cb_kernel_check(&b->err);
 
 	for (int i = 0; !err && i < NWORKERS; i++)
-		err = worker_start(&b->worker[i], i == WATCHED, &b->err);
-	pin(false);
+		err = paired_start(&b->worker[i], i == WATCHED, &b->err);
+	paired_pin(false);
 	if (!err)
 		err = load_all(b);
 	if (!err)
@@ -641,9 +410,12 @@ static int bench(struct bench *b)
 
 int main(int argc, char **argv)
 {
-	struct bench *b = cb_xalloc(sizeof(*b));
+	struct bench *b;
 	int err;
 
+	if (argc == 3 && !strcmp(argv[0], "worker"))
+		paired_work(workloads, argv + 1);
+	b = cb_xalloc(sizeof(*b));
 	if (argc == 3) {
 		b->copies = atoi(argv[1]);
 		b->rounds = atoi(argv[2]);
@@ -666,7 +438,7 @@ int main(int argc, char **argv)
 		report(b);
 	detach(b);
 	for (int i = 0; i < NWORKERS; i++)
-		worker_end(&b->worker[i]);
+		paired_end(&b->worker[i]);
 	each_hierarchy(unplace, b->worker, &b->err);
 	return err ? CB_EXIT_FAILED : 0;
 }
