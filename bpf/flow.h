@@ -95,13 +95,14 @@ struct flow_note {
 	__u32 pad;
 };
 
-/* From the iterator over flow_sock: payload so far of a socket still open. */
+/* Payload so far of a socket still open: user space fills in sock, peer_live the rest. */
 struct flow_live {
-	__u64 sock, flow;
+	__u64 sock;
+	__u64 flow; /* 0: closed meanwhile */
 	__u64 tx, rx;
-	__u32 gone; /* closed without our seeing it */
-	__u32 pad;
 };
+
+#define FLOW_LIVE 64 /* asked for at once */
 
 /* What a device of a network namespace leads to. */
 struct flow_link {

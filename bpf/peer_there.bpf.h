@@ -5,25 +5,30 @@
 #include "peer_listen.bpf.h"
 #include "peer_unix.bpf.h"
 
-/* Payload so far of connections that are open. */
-SEC("iter/bpf_map_elem")
-int peer_live(struct bpf_iter__bpf_map_elem *ctx)
-{
-	__u64 *key = ctx->key;
-	struct flow_sock *fs = ctx->value;
-	struct flow_live l = {};
-	struct sock *sk;
+/*
+ * Payload so far of connections that are open. User space names the sockets and runs it (BPF_PROG_TEST_RUN): there are
+ * kernels that refuse iterators over the elements of a map.
+ */
+struct flow_live live[FLOW_LIVE] = {};
+__u32 nlive = 0;
 
-	if (!key || !fs || fs->dir == FLOW_LISTEN || !fs->open)
-		return 0;
-	sk = (struct sock *)*key;
-	l.sock = *key;
-	l.flow = fs->flow;
-	tcp_payload(sk, &l.tx, &l.rx);
-	l.gone = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
-	l.tx -= fs->tx0;
-	l.rx -= fs->rx0;
-	bpf_seq_write(ctx->meta->seq, &l, sizeof(l));
+SEC("raw_tp")
+int peer_live(void *ctx)
+{
+	for (__u32 i = 0; i < FLOW_LIVE && i < nlive; i++) {
+		struct flow_live *l = &live[i];
+		__u64 key = l->sock;
+		struct flow_sock *fs = bpf_map_lookup_elem(&flow_socks, &key);
+		__u64 tx, rx;
+
+		l->flow = 0;
+		if (!fs || fs->dir == FLOW_LISTEN || !fs->open)
+			continue;
+		tcp_payload((struct sock *)key, &tx, &rx);
+		l->tx = tx - fs->tx0;
+		l->rx = rx - fs->rx0;
+		l->flow = fs->flow;
+	}
 	return 0;
 }
 

@@ -35,7 +35,7 @@ struct by_errno {
 struct entry {
 	uint64_t id;
 	struct flow f;
-	uint64_t live_tx, live_rx; /* of its open connections, from the iterator */
+	uint64_t live_tx, live_rx; /* of its open connections */
 	struct {
 		uint64_t contacts, failures, tx, rx, closed, lasted, opened;
 	} told;
@@ -47,7 +47,7 @@ struct entry {
 
 struct top {
 	struct peer_bpf *skel;
-	struct bpf_link *live, *files, *spaces;
+	struct bpf_link *files, *spaces;
 	struct entry *entry;
 	struct cb_netmap *net;
 	struct cb_matrix *matrix;
@@ -96,42 +96,43 @@ static struct by_errno *by_get(struct entry *e, uint32_t err)
 	return &e->by[e->nby++];
 }
 
-/* Calls fn for each element of a hash; elements that come or go meanwhile may be missed, never torn. */
+/* Calls fn for each element of a hash until it fails; elements that come or go meanwhile may be missed, never torn. */
 static int each_element(struct cb_run *run, struct bpf_map *map,
-			void (*fn)(struct top *t, const void *key, const void *value))
+			int (*fn)(struct top *t, const void *key, const void *value))
 {
 	size_t ksize = bpf_map__key_size(map), vsize = bpf_map__value_size(map);
 	char *key = cb_xalloc(BATCH * ksize), *value = cb_xalloc(BATCH * vsize), in[256];
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	bool first = true;
-	int err;
+	bool first = true, more = true;
+	int err = 0;
 
-	do {
+	while (more && !err) {
 		__u32 n = BATCH;
 
-		err = bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : in, in, key, value, &n, &opts);
-		if (err && errno != ENOENT) {
+		more = !bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : in, in, key, value, &n, &opts);
+		if (!more && errno != ENOENT) {
 			err = -errno;
 			break;
 		}
-		for (__u32 i = 0; i < n; i++)
-			fn(cb_run_data(run), key + i * ksize, value + i * vsize);
+		for (__u32 i = 0; i < n && !err; i++)
+			err = fn(cb_run_data(run), key + i * ksize, value + i * vsize);
 		first = false;
-	} while (!err);
+	}
 	free(key);
 	free(value);
-	return err == -ENOENT || err == -1 ? 0 : cb_run_fail(run, err, "map %s: %s", bpf_map__name(map), strerror(-err));
+	return err ? cb_run_fail(run, err, "map %s: %s", bpf_map__name(map), strerror(-err)) : 0;
 }
 
-static void take_flow(struct top *t, const void *key, const void *value)
+static int take_flow(struct top *t, const void *key, const void *value)
 {
 	uint64_t id;
 
 	memcpy(&id, key, sizeof(id));
 	memcpy(&entry_get(t, id)->f, value, sizeof(struct flow));
+	return 0;
 }
 
-static void take_error(struct top *t, const void *key, const void *value)
+static int take_error(struct top *t, const void *key, const void *value)
 {
 	const struct flow_err *k = key;
 	struct entry *e;
@@ -139,13 +140,14 @@ static void take_error(struct top *t, const void *key, const void *value)
 	HASH_FIND(hh, t->entry, &k->flow, sizeof(k->flow), e);
 	if (e)
 		memcpy(&by_get(e, k->err)->now, value, sizeof(uint64_t));
+	return 0;
 }
 
 /* Reads an iterator's output to its end; records of size bytes go to fn. */
 static int each_record(struct cb_run *run, struct bpf_link *link, size_t size, void (*fn)(struct top *t, const void *rec))
 {
 	int fd = bpf_iter_create(bpf_link__fd(link));
-	char buf[64 * sizeof(struct flow_live)];
+	char buf[8 * sizeof(struct flow_net)];
 	size_t have = 0;
 	ssize_t n;
 
@@ -166,17 +168,37 @@ static int each_record(struct cb_run *run, struct bpf_link *link, size_t size, v
 	return n;
 }
 
-/* Of a connection whose end was not seen only the last figures are left. */
-static void take_live(struct top *t, const void *rec)
+/* Asks for the payload of the sockets that are named in the probe's room. Returns -errno. */
+static int ask_live(struct top *t)
 {
-	const struct flow_live *l = rec;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct flow_live *l = t->skel->bss->live;
+	uint32_t n = t->skel->bss->nlive;
 	struct entry *e;
 
-	HASH_FIND(hh, t->entry, &l->flow, sizeof(l->flow), e);
-	if (!e)
-		return;
-	e->live_tx += l->tx;
-	e->live_rx += l->rx;
+	if (!n)
+		return 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(t->skel->progs.peer_live), &opts))
+		return -errno;
+	for (; n--; l++) {
+		HASH_FIND(hh, t->entry, &l->flow, sizeof(l->flow), e);
+		if (!e)
+			continue;
+		e->live_tx += l->tx;
+		e->live_rx += l->rx;
+	}
+	t->skel->bss->nlive = 0;
+	return 0;
+}
+
+static int take_socket(struct top *t, const void *key, const void *value)
+{
+	const struct flow_sock *fs = value;
+
+	if (fs->dir == FLOW_LISTEN || !fs->open)
+		return 0;
+	memcpy(&t->skel->bss->live[t->skel->bss->nlive++].sock, key, sizeof(uint64_t));
+	return t->skel->bss->nlive < FLOW_LIVE ? 0 : ask_live(t);
 }
 
 /*
@@ -193,7 +215,11 @@ static int refresh(struct cb_run *run)
 		err = each_element(run, t->skel->maps.flow_errs, take_error);
 	for (e = t->entry; e; e = e->hh.next)
 		e->live_tx = e->live_rx = 0;
-	return err ? err : each_record(run, t->live, sizeof(struct flow_live), take_live);
+	if (!err)
+		err = each_element(run, t->skel->maps.flow_socks, take_socket);
+	if (!err && (err = ask_live(t)))
+		err = cb_run_fail(run, err, "payload of open connections: %s", strerror(-err));
+	return err;
 }
 
 /* One flow and its errors, for a row at once. NULL: it is gone. */
@@ -812,18 +838,10 @@ static void nothing(struct top *t, const void *rec)
 static int attach_iterators(struct cb_run *run)
 {
 	struct top *t = cb_run_data(run);
-	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(t->skel->maps.flow_socks) };
-	struct bpf_iter_attach_opts opts;
 
-	/* with its padding: libbpf refuses what is not zero there */
-	memset(&opts, 0, sizeof(opts));
-	opts.sz = sizeof(opts);
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	t->live = bpf_program__attach_iter(t->skel->progs.peer_live, &opts);
 	t->files = bpf_program__attach_iter(t->skel->progs.peer_files, NULL);
 	t->spaces = bpf_program__attach_iter(t->skel->progs.peer_spaces, NULL);
-	if (!t->live || !t->files || !t->spaces)
+	if (!t->files || !t->spaces)
 		return cb_run_fail(run, -errno, "cannot attach iterators over sockets: %s", strerror(errno));
 	return 0;
 }
@@ -923,7 +941,6 @@ static void done(struct cb_run *run)
 		end_matrix(t, run);
 	HASH_ITER(hh, t->entry, e, next)
 		entry_free(t, e);
-	bpf_link__destroy(t->live);
 	bpf_link__destroy(t->files);
 	bpf_link__destroy(t->spaces);
 	cb_netmap_free(t->net);
