@@ -232,7 +232,7 @@ static __always_inline int count(struct contact_count *room)
 		st->pending++;
 		return 0;
 	}
-	if (!made && !bpf_map_lookup_elem(&told, k) && !cb_send(&room->n, sizeof(room->n), 0, cb_wake(1 << 20))) {
+	if (!made && !bpf_map_lookup_elem(&told, k) && !cb_send(&room->n, sizeof(room->n), 0, false)) {
 		bpf_map_update_elem(&told, k, &yes, BPF_ANY);
 		return 0;
 	}

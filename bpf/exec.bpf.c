@@ -10,7 +10,6 @@
 enum { EXEC_START = 0x000, EXEC_EXIT = 0x100, EXEC_FAILED = 0x200 };
 
 const volatile bool want_args = true;
-const volatile __u32 ring_size = 4 * 1024 * 1024;
 
 #define CB_STATE_DATA                                                                                                  \
 	const char *asked; /* execve's file and arguments as given, from its entry to its return */                    \
@@ -140,7 +139,7 @@ static __always_inline void origin(struct exec_rec *r, struct file *f)
 
 static __always_inline void send(struct exec_rec *r, __u32 args)
 {
-	cb_send(r, __builtin_offsetof(struct exec_rec, args) + (args & (EXEC_ARGS * 2 - 1)), 1, cb_wake(ring_size));
+	cb_send(r, __builtin_offsetof(struct exec_rec, args) + (args & (EXEC_ARGS * 2 - 1)), 1, false);
 }
 
 static __always_inline void exec_started(struct cb_state *s, struct task_struct *t, struct linux_binprm *b)

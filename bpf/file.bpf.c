@@ -13,7 +13,6 @@
 const volatile bool every = false;	 /* each time, uncounted */
 const volatile bool only_failed = false; /* -x */
 const volatile bool fs_paths = false;	 /* --host-path */
-const volatile __u32 ring_size = 4 * 1024 * 1024;
 const volatile __u64 seed = 0;
 const volatile struct file_call calls[FILE_CALLS] = {};
 
@@ -251,7 +250,7 @@ static __always_inline bool admit(__u64 cont, bool failed, __u32 now)
 	if (n >= FILE_SMALL) {
 		if (!every && (n >= most || used[now & 1] >= FILE_TABLE / 4 * 3))
 			return false;
-		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > ring_size / 4 * 3)
+		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > cb_ring / 4 * 3)
 			return false;
 	}
 	if (!have)
@@ -391,12 +390,12 @@ static __always_inline void send(struct file_note *n, struct file_count *c)
 	struct cb_stats *st = cb_stat();
 
 	if (!c) {
-		cb_send(n, size, 1, cb_wake(ring_size));
+		cb_send(n, size, 1, false);
 		return;
 	}
 	n->id = c->id;
 	/* what cannot be sent the counter keeps, and the next time it is tried again */
-	if (!cb_send(n, size, 0, cb_wake(ring_size))) {
+	if (!cb_send(n, size, 0, false)) {
 		if (c->told == FILE_MISSED && st)
 			st->lost--;
 		c->told = FILE_TOLD;

@@ -175,7 +175,7 @@ static __always_inline void flow_tell(__u64 id, __u32 err)
 {
 	struct flow_note n = { .flow = id, .err = err };
 
-	bpf_ringbuf_output(&cb_events, &n, sizeof(n), cb_wake(1 << 20));
+	cb_tell(&n, sizeof(n));
 }
 
 /* What is new is told at once, the rest waits for the interval. */

@@ -329,7 +329,7 @@ __noinline int peer_space(__u64 of, __u64 cont)
 		return 0;
 	space_claim(sp, cont);
 	n = space_look(sp, net, cont);
-	if (n && bpf_ringbuf_output(&cb_events, n, sizeof(*n), cb_wake(1 << 20)))
+	if (n && cb_tell(n, sizeof(*n)))
 		sp->walked = 0; /* no room: the next contact tells */
 	return 0;
 }

@@ -109,7 +109,7 @@ static __noinline int total_open(struct cb_state *s, struct task_struct *t, int 
 	}
 	o->n.h = s->h;
 	o->n.what = RESOURCE_OPENED;
-	cb_send(&o->n, sizeof(o->n), 0, known ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	cb_send(&o->n, sizeof(o->n), 0, !known);
 	return 0;
 }
 
@@ -203,7 +203,7 @@ static __always_inline void tell_gone(struct cb_state *s, struct resource_total 
 	o->n.h.time_ns = bpf_ktime_get_boot_ns();
 	o->n.what = RESOURCE_GONE;
 	o->n.total = *e;
-	cb_send(&o->n, sizeof(o->n), 0, BPF_RB_FORCE_WAKEUP);
+	cb_send(&o->n, sizeof(o->n), 0, true);
 }
 
 static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last)

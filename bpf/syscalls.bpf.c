@@ -14,7 +14,6 @@
 #include "uring.h"
 
 const volatile __u32 mode = CHUNK_COUNTS;
-const volatile __u64 ring_size = 4 * 1024 * 1024;
 const volatile struct cb_argtable arg_table = {};
 const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX + 1] = {};
 
@@ -74,7 +73,7 @@ static __always_inline void chunk_send(struct cb_state *s, struct task_struct *t
 		s->thread_ns = BPF_CORE_READ(t, start_boottime);
 		bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
 	}
-	cb_send(s, size, n, cb_wake(ring_size));
+	cb_send(s, size, n, false);
 	s->first += n;
 	s->began_ns = s->h.time_ns;
 	s->n = 0;

@@ -26,6 +26,7 @@ const volatile int cb_v1_subsys = 0;
 const volatile __u32 cb_pidns = 0; /* "the host" is where the tool runs: inodes of its namespaces */
 const volatile __u32 cb_mntns = 0;
 const volatile __u32 cb_self_ns = 0;
+const volatile __u64 cb_ring = 1024 * 1024; /* bytes of cb_events, by cb_kernel_ring() */
 /* found by the first pass of the iterator where the tool is itself in a pid namespace (cb_find_level) */
 __u32 cb_level = 0; /* depth of the tool's pid namespace */
 __u32 cb_self = 0;  /* the tool itself: never watched */
@@ -82,12 +83,13 @@ struct {
 	__type(value, __u8);
 } cb_unwanted SEC(".maps");
 
+#define CB_LIVES (512 * 1024)
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 512 * 1024);
+	__uint(max_entries, CB_LIVES);
 } cb_lives SEC(".maps");
 
-/* records; the tool may resize it */
+/* records; cb_kernel_ring() resizes it */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1024 * 1024);
@@ -201,9 +203,8 @@ static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
  * A ring that is more than half full is tight: from there on a container may have in it half as much as is left free,
  * whatever it would like to. So however many write as fast as they can there is room for one that wrote little.
  */
-static __always_inline bool cb_admit(void *ring, __u64 cont, __u32 size)
+static __always_inline bool cb_admit(void *ring, __u64 whole, __u64 used, __u64 cont, __u32 size)
 {
-	__u64 used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA), whole = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE);
 	struct cb_share_key k = { .cont = cont, .ring = (__u64)(ring == (void *)&cb_lives) };
 	struct cb_share first = { .bytes = size }, *have;
 
@@ -221,12 +222,21 @@ static __always_inline bool cb_admit(void *ring, __u64 cont, __u32 size)
 	return true;
 }
 
-/* Sends a record (head first) to the main ring; n: how much it counts for in seen, sent and lost. */
-static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
+/* The reader polls; it is woken where the ring is half full. */
+static __always_inline __u64 cb_wake(__u64 used)
+{
+	return used * 2 > cb_ring ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+/*
+ * Sends a record (head first) to the main ring; n: how much it counts for in seen, sent and lost. now: wakes the
+ * reader, else it finds it when it polls.
+ */
+static __always_inline long cb_send(void *rec, __u32 size, __u64 n, bool now)
 {
 	struct cb_head *h = rec;
 	struct cb_stats *st = cb_stat();
-	__u64 pending;
+	__u64 pending, used;
 	long err;
 
 	if (!st)
@@ -234,7 +244,10 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
 	pending = st->pending;
 	h->lost = pending > 0xffffffff ? 0xffffffff : pending;
 	st->seen += n;
-	err = cb_admit(&cb_events, h->cont, size) ? bpf_ringbuf_output(&cb_events, rec, size, flags) : -1;
+	used = bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA);
+	err = -1;
+	if (cb_admit(&cb_events, cb_ring, used, h->cont, size))
+		err = bpf_ringbuf_output(&cb_events, rec, size, now ? BPF_RB_FORCE_WAKEUP : cb_wake(used));
 	if (err) {
 		st->lost += n;
 		st->pending = pending + n;
@@ -245,11 +258,10 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, __u64 flags)
 	return err;
 }
 
-/* Flags for cb_send(): no wake-up (the reader polls), but for a ring that is half full. */
-static __always_inline __u64 cb_wake(__u64 size)
+/* Sends what stands for no event of its own: it is counted nowhere. */
+static __always_inline long cb_tell(void *rec, __u32 size)
 {
-	return bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) * 2 > size ? BPF_RB_FORCE_WAKEUP :
-									     BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_output(&cb_events, rec, size, cb_wake(bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA)));
 }
 
 static __always_inline __u32 cb_pid_at(struct task_struct *t, __u32 level, __u32 *ret_inum)
@@ -374,7 +386,8 @@ static __always_inline void cb_life_send(struct cb_life *l, __u64 flags)
 
 	if (size > sizeof(*l))
 		return;
-	if (!cb_admit(&cb_lives, l->h.cont, size) || bpf_ringbuf_output(&cb_lives, l, size, flags)) {
+	if (!cb_admit(&cb_lives, CB_LIVES, bpf_ringbuf_query(&cb_lives, BPF_RB_AVAIL_DATA), l->h.cont, size) ||
+	    bpf_ringbuf_output(&cb_lives, l, size, flags)) {
 		st = cb_stat();
 		if (st)
 			st->life_lost++;

@@ -177,6 +177,16 @@ int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e)
 	return err;
 }
 
+int cb_kernel_ring(struct bpf_object *o, uint64_t bytes, struct cb_err *e)
+{
+	struct bpf_map *m = bpf_object__find_map_by_name(o, "cb_events");
+	int err = m ? bpf_map__set_max_entries(m, bytes) : -ENOENT;
+
+	if (err)
+		return cb_fail(e, err, "ring of %llu bytes: %s", (unsigned long long)bytes, strerror(-err));
+	return cb_kernel_const(o, "cb_ring", &bytes, sizeof(bytes), e);
+}
+
 uint64_t cb_kernel_misses(struct bpf_object *o)
 {
 	struct bpf_program *p;

@@ -36,10 +36,7 @@ int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoin
 
 int cb_run_ring(struct cb_run *run, size_t bytes)
 {
-	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_events");
-	int err = m ? bpf_map__set_max_entries(m, bytes) : -ENOENT;
-
-	return err ? cb_fail(&run->err, err, "ring of %zu bytes: %s", bytes, strerror(-err)) : 0;
+	return cb_kernel_ring(run->obj, bytes, &run->err);
 }
 
 /* Tasks of a container that nobody wants need not be recorded: the iterator marks them. */

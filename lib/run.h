@@ -49,6 +49,7 @@ void cb_who_refresh(struct cb_who *w); /* names that came late or changed */
 /* kernel.c: what this kernel has, and the constants of task.bpf.h */
 int cb_kernel_check(struct cb_err *e);
 int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e);
+int cb_kernel_ring(struct bpf_object *o, uint64_t bytes, struct cb_err *e); /* before load: of the main ring */
 bool cb_kernel_has_function(const char *name); /* in its type information */
 int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
 bool cb_kernel_nested(void); /* the tool runs in a pid namespace of its own */

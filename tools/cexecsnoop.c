@@ -23,7 +23,6 @@ static int setup(struct cb_run *run, void *skel)
 	int err = 0;
 
 	s->rodata->want_args = cb_run_args(run);
-	s->rodata->ring_size = RING;
 	for (size_t i = 0; !err && i < sizeof(failed) / sizeof(failed[0]); i++)
 		err = cb_run_program(run, failed[i], cb_run_failed(run));
 	return err ? err : cb_run_ring(run, RING);

@@ -950,7 +950,6 @@ static int setup(struct cb_run *run, void *skel)
 	s->rodata->only_failed = cb_run_failed(run);
 	s->rodata->fs_paths = f->host_path;
 	s->rodata->cb_cast = cb_run_kernel_has("bpf_rdonly_cast");
-	s->rodata->ring_size = RING;
 	f->ncpu = libbpf_num_possible_cpus();
 	err = f->kernel_counts ? bpf_map__set_max_entries(s->maps.slots, 2 * f->ncpu * FILE_SLOTS) : 0;
 	if (!err)

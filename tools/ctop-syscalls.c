@@ -533,7 +533,6 @@ static int setup(struct cb_run *run, void *skel)
 	int err;
 
 	s->rodata->mode = t->mode;
-	s->rodata->ring_size = RING;
 	cb_argclass_rules(&s->rodata->arg_table, s->rodata->arg_rule);
 	err = cb_run_program(run, "enter", t->mode == CHUNK_SEQUENCES);
 	if (!err)

@@ -139,8 +139,9 @@ static int load(struct bench *b)
 	if (err)
 		return err;
 	s->rodata->cb_cast = cb_kernel_has_function("bpf_rdonly_cast");
-	s->rodata->ring_size = RING;
-	bpf_map__set_max_entries(s->maps.cb_events, RING);
+	err = cb_kernel_ring(s->obj, RING, &b->err);
+	if (err)
+		return err;
 	bpf_map__set_max_entries(s->maps.slots, libbpf_num_possible_cpus() * 2 * FILE_SLOTS);
 	for (size_t i = 0; i < sizeof(file_calls) / sizeof(file_calls[0]); i++) {
 		int nr = cb_syscall_number(file_calls[i].name);

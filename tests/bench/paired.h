@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include "run.h"
 
-#define PAIRED_CHUNKS 10
+#define PAIRED_CHUNKS 20
 #define PAIRED_CALLS 1000 /* of a chunk */
 #define PAIRED_DRAIN_MS 20
 
@@ -297,15 +297,17 @@ static inline void paired_print(const char *mode, const double *m, const double 
 				int copies)
 {
 	struct paired_spread over = paired_spread_of(m, nothing, rounds, copies);
-	struct paired_spread more = paired_spread_of(m, empty, rounds, copies);
+	struct paired_spread more;
 	char middle[40];
 
 	snprintf(middle, sizeof(middle), "[%.0f..%.0f]", over.low, over.high);
 	printf("  %-28s %6.0f %-14s", mode, over.median, middle);
-	if (m == empty)
+	if (!empty || m == empty) {
 		printf("\n");
-	else
-		printf(" %+7.1f [%+.1f..%+.1f]\n", more.median, more.low, more.high);
+		return;
+	}
+	more = paired_spread_of(m, empty, rounds, copies);
+	printf(" %+7.1f [%+.1f..%+.1f]\n", more.median, more.low, more.high);
 }
 
 /* most 0: less than the other's */

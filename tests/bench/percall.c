@@ -3,10 +3,11 @@
  * percall COPIES ROUNDS: what a system call costs more, by what is attached.
  *
  * Modes (nothing, the empty programs, ours, Debian's syscount) are attached and detached in turn in every round,
- * in an order that rotates; in each, every workload is measured. A figure of a round is the best of CHUNKS runs
- * in CPU time of the thread; printed are medians and the middle half of the differences within a round, so that
- * what the machine does besides cancels out. COPIES of a mode are attached at once and the difference is divided
- * by them: many give the cost of the work itself with caches warm, one what the first program pays.
+ * in an order that rotates; in each, every workload is measured. What a mode is compared with is measured right before
+ * it, in the next round right after it. A figure of a round is the best of CHUNKS runs in CPU time of the thread;
+ * printed are medians and the middle half of the differences within a round, so that what the machine does besides
+ * cancels out. COPIES of a mode are attached at once and the difference is divided by them: many give the cost of the
+ * work itself with caches warm, one what the first program pays.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ enum mode { NOTHING, EMPTY_ENTER, EMPTY_EXIT, EMPTY_BOTH, SEQUENCES, BY_TID, COU
 
 static const struct {
 	const char *name;
-	enum mode base; /* the empty programs it is compared with */
+	enum mode base; /* measured beside it: the empty programs; of the other tool, ours */
 } modes[NMODES] = {
 	[NOTHING] = { "nothing", NOTHING },
 	[EMPTY_ENTER] = { "empty sys_enter", EMPTY_ENTER },
@@ -50,7 +51,7 @@ static const struct {
 	[BY_TID] = { "sequences, no task storage", EMPTY_ENTER },
 	[COUNTS] = { "counts", EMPTY_EXIT },
 	[LATENCY] = { "counts with latency", EMPTY_BOTH },
-	[PEER] = { "syscount", PEER },
+	[PEER] = { "syscount", SEQUENCES },
 };
 
 /* ---- the calls ---- */
@@ -174,6 +175,7 @@ struct bench {
 	struct paired_peer peer[MAX_COPIES];
 	bool has_peer;
 	double *ns[NMODES][NLOADS]; /* by round */
+	double *base[NMODES][NLOADS]; /* what it is compared with, measured beside it */
 	struct cb_err err;
 };
 
@@ -199,8 +201,9 @@ static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode
 		bpf_map__set_autocreate(s->maps.cb_states_tid, true);
 	}
 	s->rodata->mode = mode;
-	s->rodata->ring_size = RING;
-	bpf_map__set_max_entries(s->maps.cb_events, RING);
+	err = cb_kernel_ring(s->obj, RING, &b->err);
+	if (err)
+		return err;
 	bpf_program__set_autoload(s->progs.uring_submit, false);
 	bpf_program__set_autoload(s->progs.enter, mode == CHUNK_SEQUENCES);
 	bpf_program__set_autoload(s->progs.leave, mode != CHUNK_SEQUENCES);
@@ -304,19 +307,31 @@ static int settle(struct bench *b)
 	return err;
 }
 
+static int measure_mode(struct bench *b, enum mode m, double *ret[NLOADS], int r)
+{
+	int err = attach(b, m);
+
+	for (size_t l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, &ret[l][r]);
+	detach(b);
+	return err;
+}
+
 static int round_of(struct bench *b, int r)
 {
 	int err = 0;
 
 	for (int j = 0; !err && j < NMODES; j++) {
-		enum mode m = (j + r) % NMODES;
+		enum mode m = (j + r) % NMODES, base = modes[m].base;
 
 		if (m == PEER && !b->has_peer)
 			continue;
-		err = attach(b, m);
-		for (size_t l = 0; !err && l < NLOADS; l++)
-			err = measure(b, l, &b->ns[m][l][r]);
-		detach(b);
+		if (base != m && r % 2 == 0)
+			err = measure_mode(b, base, b->base[m], r);
+		if (!err)
+			err = measure_mode(b, m, b->ns[m], r);
+		if (!err && base != m && r % 2)
+			err = measure_mode(b, base, b->base[m], r);
 	}
 	return err;
 }
@@ -343,14 +358,22 @@ static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
 
 static void print_mode(struct bench *b, size_t load, enum mode m)
 {
+	bool alone = modes[m].base == m || m == PEER;
+
 	if (m != NOTHING && (m != PEER || b->has_peer))
-		paired_print(modes[m].name, b->ns[m][load], b->ns[NOTHING][load], b->ns[modes[m].base][load], b->rounds,
+		paired_print(modes[m].name, b->ns[m][load], b->ns[NOTHING][load], alone ? NULL : b->base[m][load], b->rounds,
 			     b->copies);
 }
 
-static void goal(struct bench *b, const char *what, size_t load, enum mode m, enum mode base, double most)
+static void goal(struct bench *b, const char *what, size_t load, double most)
 {
-	paired_goal(what, b->ns[m][load], b->ns[base][load], b->rounds, b->copies, most);
+	paired_goal(what, b->ns[SEQUENCES][load], b->base[SEQUENCES][load], b->rounds, b->copies, most);
+}
+
+static void goal_peer(struct bench *b, const char *what, size_t load)
+{
+	if (b->has_peer)
+		paired_goal(what, b->base[PEER][load], b->ns[PEER][load], b->rounds, b->copies, 0);
 }
 
 /* Against other tools alone: who runs several copies of one lets them share what a tracepoint costs. */
@@ -358,19 +381,17 @@ static void goals(struct bench *b)
 {
 	printf("goals:\n");
 	if (b->copies == 1) {
-		if (!b->has_peer)
-			return;
-		goal(b, "sequences less syscount, getppid", 0, SEQUENCES, PEER, 0);
-		goal(b, "sequences less syscount, 16 calls", 1, SEQUENCES, PEER, 0);
+		goal_peer(b, "sequences less syscount, getppid", 0);
+		goal_peer(b, "sequences less syscount, 16 calls", 1);
 		return;
 	}
-	goal(b, "sequences, getppid", 0, SEQUENCES, EMPTY_ENTER, 20);
-	goal(b, "sequences, 16 calls", 1, SEQUENCES, EMPTY_ENTER, 20);
-	goal(b, "sequences, mmap with its argument class", 2, SEQUENCES, EMPTY_ENTER, 25);
-	goal(b, "sequences, socket with its first argument class", 3, SEQUENCES, EMPTY_ENTER, 25);
-	goal(b, "sequences, prctl, none of its 7 argument classes", 4, SEQUENCES, EMPTY_ENTER, 25);
-	goal(b, "host task in the root cgroup", 5, SEQUENCES, EMPTY_ENTER, 9);
-	goal(b, "host task in a slice", 6, SEQUENCES, EMPTY_ENTER, 9);
+	goal(b, "sequences, getppid", 0, 20);
+	goal(b, "sequences, 16 calls", 1, 20);
+	goal(b, "sequences, mmap with its argument class", 2, 25);
+	goal(b, "sequences, socket with its first argument class", 3, 25);
+	goal(b, "sequences, prctl, none of its 7 argument classes", 4, 25);
+	goal(b, "host task in the root cgroup", 5, 9);
+	goal(b, "host task in a slice", 6, 9);
 }
 
 static void report(struct bench *b)
@@ -429,8 +450,10 @@ int main(int argc, char **argv)
 	if (!b->has_peer)
 		fprintf(stderr, "percall: no %s (Debian: libbpf-tools): measured without it\n", SYSCOUNT);
 	for (int m = 0; m < NMODES; m++)
-		for (size_t l = 0; l < NLOADS; l++)
+		for (size_t l = 0; l < NLOADS; l++) {
 			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
+			b->base[m][l] = cb_xalloc(b->rounds * sizeof(double));
+		}
 	err = bench(b);
 	if (err)
 		fprintf(stderr, "percall: %s\n", b->err.text);
