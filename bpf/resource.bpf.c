@@ -18,7 +18,10 @@ __u32 pass = 0;
 
 #define CB_STATE_DATA                                                                                                  \
 	struct resource_use seen; /* already in the total */                                                           \
-	__u64 ready;
+	__u32 ready;                                                                                                   \
+	__u32 fds;	   /* of a process, where its leader is */                                                     \
+	__u32 fds_counted; /* in which pass */                                                                         \
+	__u32 looked_at;   /* in which pass */
 
 struct cb_state;
 struct seq_file;
@@ -38,6 +41,7 @@ static __always_inline void resource_peek(struct seq_file *seq, struct cb_state 
 #define PF_EXITING 0x4
 #define FD_WORDS 1024 /* descriptors of a process are counted up to 65,536 */
 #define CGROUP_LEVELS 8
+#define LOOK_AGAIN 16 /* passes after which one that did not run is looked at nevertheless */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -311,32 +315,64 @@ static __always_inline void tell_process(struct seq_file *seq, struct cb_state *
 	bpf_seq_write(seq, o, sizeof(o->p) + __builtin_offsetof(struct resource_note, total));
 }
 
+/* A process's descriptors; a thread of it that ran may have changed them, before or after its leader's turn. */
+static __always_inline void count_fds(struct resource_total *e, struct cb_state *s, struct task_struct *t, bool ran)
+{
+	struct cb_state *of = t->pid == t->tgid ? s : ran ? cb_state_of(t->group_leader) : NULL;
+	__u32 was;
+
+	if (!of)
+		return;
+	was = of->fds;
+	if (ran && of->fds_counted != pass) {
+		of->fds = descriptors(t);
+		of->fds_counted = pass;
+		if (of->looked_at == pass)
+			e->fds += of->fds - was;
+	}
+	if (of == s)
+		e->fds += of->fds;
+}
+
 static __always_inline void levels(struct seq_file *seq, struct resource_total *e, struct cb_state *s,
-				   struct task_struct *t)
+				   struct task_struct *t, bool ran)
 {
 	__u64 key = s->h.cont, *id;
 
 	if (e->pass != pass) {
 		e->pass = pass;
 		e->tasks = e->fds = 0;
-		e->memory_found = 0;
 	}
 	e->tasks++;
-	if (t->pid != t->tgid)
+	count_fds(e, s, t, ran);
+	s->looked_at = pass;
+	if (t->pid != t->tgid && !ran)
 		return;
-	e->fds += descriptors(t);
-	if (e->memory_found)
+	if (e->memory_pass == pass || (e->memory_found && !ran))
 		return;
+	e->memory_found = 0;
 	id = bpf_map_lookup_elem(&memory_cgroup, &key);
 	if (id && *id)
 		memory(t, e, *id);
-	else
+	else if (t->pid == t->tgid)
 		tell_process(seq, s);
+	if (e->memory_found)
+		e->memory_pass = pass;
+}
+
+/*
+ * A task that did not run since the last pass used nothing and opened nothing; with a thousand containers to look at
+ * one's sums is most of a pass.
+ */
+static __always_inline bool has_run(struct cb_state *s, struct task_struct *t)
+{
+	return t->se.sum_exec_runtime != s->seen.runtime || (pass + t->pid) % LOOK_AGAIN == 0;
 }
 
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)
 {
 	struct resource_total *e;
+	bool ran;
 
 	/* one that is about to end does it itself */
 	if ((s->ready && !pass) || (s->h.flags & CB_F_DROP) || (t->flags & PF_EXITING))
@@ -348,14 +384,16 @@ static __always_inline void resource_peek(struct seq_file *seq, struct cb_state 
 	}
 	if (!e)
 		return;
+	ran = !s->looked_at || has_run(s, t);
 	if (!s->ready) {
 		use_of(t, &s->seen);
 		s->ready = 1;
 	}
 	if (!pass)
 		return;
-	account(e, s, t);
-	levels(seq, e, s, t);
+	if (ran)
+		account(e, s, t);
+	levels(seq, e, s, t, ran);
 }
 
 /* Of a container in the host's network no device tells: its sockets do, where the kernel has these (6.3). */

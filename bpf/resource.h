@@ -38,9 +38,9 @@ struct resource_total {
 	__u64 tasks, fds;
 	__u64 memory_pages, limit_pages;
 	__u32 pass, memory_found;	  /* memory_*: only when found */
+	__u32 memory_pass;		  /* the pass that found them: where no task ran they are as they were */
 	__u32 pid, pidns;		  /* its init, as the host sees it, and the namespace that init made (0: none) */
 	__u32 known;			  /* it was there before the tool */
-	__u32 pad;
 };
 
 enum { RESOURCE_OPENED = 1, RESOURCE_GONE = 2, RESOURCE_PROCESS = 3 };

@@ -31,6 +31,7 @@ const volatile __u64 cb_ring = 1024 * 1024; /* bytes of cb_events, by cb_kernel_
 __u32 cb_level = 0; /* depth of the tool's pid namespace */
 __u32 cb_self = 0;  /* the tool itself: never watched */
 bool cb_find_level = false;
+bool cb_dropping = false; /* cb_unwanted holds something, or did */
 
 struct cb_state {
 	struct cb_head h;
@@ -711,15 +712,20 @@ int cb_tasks(struct bpf_iter__task *ctx)
 		cb_find(t);
 		return 0;
 	}
+	/* most tasks of a host, seen without a call */
+	if (cb_storage && !cb_all && !t->bpf_storage && t->group_leader->nsproxy->mnt_ns->ns.inum == cb_mntns)
+		return 0;
 	s = cb_state_of(t);
 	if (!s)
 		s = cb_adopt(t, seq);
 	if (!s)
 		return 0;
-	if (bpf_map_lookup_elem(&cb_unwanted, &s->h.cont))
-		s->h.flags |= CB_F_DROP;
-	else
-		s->h.flags &= ~CB_F_DROP;
+	if (cb_dropping) {
+		if (bpf_map_lookup_elem(&cb_unwanted, &s->h.cont))
+			s->h.flags |= CB_F_DROP;
+		else
+			s->h.flags &= ~CB_F_DROP;
+	}
 #ifdef CB_PEEK
 	CB_PEEK(seq, s, t);
 #endif

@@ -462,11 +462,12 @@ static void read_net(struct cb_account *a, struct cb_usage *u)
 	}
 }
 
-void cb_account_read(struct cb_account *a, bool split, struct cb_usage *ret)
+void cb_account_read(struct cb_account *a, bool cpu, bool split, struct cb_usage *ret)
 {
 	struct cb_usage u = {};
 
-	read_cpu(a, &u);
+	if (cpu)
+		read_cpu(a, &u);
 	if (split && slurp(a, MEM_STAT))
 		u.has_split = number_of(&a->buf, a->memory_v1 ? "total_rss" : "anon", &u.anon) &&
 			      number_of(&a->buf, a->memory_v1 ? "total_cache" : "file", &u.file);

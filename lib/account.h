@@ -28,8 +28,8 @@ void cb_hiers_free(struct cb_hiers *h);
 struct cb_account;
 struct cb_account *cb_account_open(const struct cb_hiers *h, const struct cb_cont *c, uint32_t pid, uint32_t pidns);
 void cb_account_close(struct cb_account *a);
-/* split: anon and file too, half of the cost */
-void cb_account_read(struct cb_account *a, bool split, struct cb_usage *ret);
+/* cpu: its CPU time too; split: anon and file too. Each is a third of the cost. */
+void cb_account_read(struct cb_account *a, bool cpu, bool split, struct cb_usage *ret);
 uint64_t cb_account_memory_id(const struct cb_account *a); /* of its folder in the memory hierarchy, 0: none */
 int cb_account_memory(struct cb_account *a, __u64 *ret_usage, __u64 *ret_limit); /* -errno; limit 0: none */
 bool cb_account_host_net(const struct cb_account *a);	   /* it uses the host's network */

@@ -44,16 +44,18 @@ static int mark_unwanted(struct cb_cont *c, void *arg)
 {
 	struct cb_run *run = arg;
 	bool wanted = cb_filter_cont(run->opt.filter, c);
+	bool dropping = true;
 	__u8 yes = 1;
 
 	if (wanted == c->wanted || run->unwanted < 0)
 		return 0;
 	c->wanted = wanted;
-	if (wanted)
+	if (wanted) {
 		bpf_map_delete_elem(run->unwanted, &c->key);
-	else
-		bpf_map_update_elem(run->unwanted, &c->key, &yes, BPF_ANY);
-	return 0;
+		return 0;
+	}
+	bpf_map_update_elem(run->unwanted, &c->key, &yes, BPF_ANY);
+	return cb_kernel_const(run->obj, "cb_dropping", &dropping, sizeof(dropping), &run->err);
 }
 
 static void take_life(struct cb_run *run, const struct cb_life *l, size_t len)

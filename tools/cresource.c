@@ -104,20 +104,25 @@ static void watch_sockets(struct cb_run *run, struct cresource *r)
 	cb_run_remark(run, "sockets cannot be watched: containers on the host's network have no network figures");
 }
 
-static void read_account(struct one *o, bool split, uint64_t now)
+/* cpu: it may have used some since; split: so its memory */
+static void read_account(struct one *o, bool cpu, bool split, uint64_t now)
 {
 	struct cb_usage u;
 
 	if (!o->account)
 		return;
-	cb_account_read(o->account, split, &u);
+	cb_account_read(o->account, cpu, split, &u);
 	o->read_ns = now;
 	o->read |= u.has_cpu;
 	if (u.has_cpu || !o->now.has_cpu) {
 		o->now = u;
 		return;
 	}
-	/* the folder of one that ended is gone: what was read last stays, but for the network */
+	/* the folder of one that ended is gone: what was read last stays, but for the network; one that slept has its CPU time */
+	if (u.has_disk) {
+		o->now.read_bytes = u.read_bytes;
+		o->now.write_bytes = u.write_bytes;
+	}
 	o->now.rx_bytes = u.rx_bytes;
 	o->now.tx_bytes = u.tx_bytes;
 	o->now.rx_packets = u.rx_packets;
@@ -142,7 +147,7 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 	who.pid = t->pid; /* the container is looked up by its first process, not by whoever was seen */
 	if (key && cb_wanted(run, &who)) {
 		o->account = cb_account_open(r->hiers, cb_run_cont(run, &who), t->pid, t->pidns);
-		read_account(o, true, t->opened_ns);
+		read_account(o, true, true, t->opened_ns);
 		o->moved_ns = t->opened_ns;
 		o->prev = o->now;
 		o->based = t->known;
@@ -200,7 +205,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 		/* now, while its folder is still there */
 		if (o) {
 			o->gone_ns = n->h.time_ns;
-			read_account(o, false, n->h.time_ns);
+			read_account(o, true, false, n->h.time_ns);
 		}
 		break;
 	case RESOURCE_PROCESS:
@@ -394,13 +399,13 @@ static void read_changed(struct one *o, bool ended, uint64_t now)
 
 	if (o->total.memory_pages != o->told.memory_pages || !o->total.memory_found)
 		o->moved_ns = now;
-	if (o->split_ns + o->idle_ns <= now || o->moved_ns + SETTLE_NS > now) {
+	if ((ran && o->split_ns + o->idle_ns <= now) || o->moved_ns + SETTLE_NS > now) {
 		o->split_ns = now;
-		read_account(o, true, now);
+		read_account(o, true, true, now);
 	} else if (ended || ran || due) {
-		read_account(o, false, now);
+		read_account(o, ended || ran, false, now);
 	}
-	/* packets may come to one that does not look at them */
+	/* packets may come to one that does not look at them, and what it wrote is on its way to the disk */
 	if (ran || o->now.rx_packets != packets)
 		o->idle_ns = IDLE_NS;
 	else if (due && o->idle_ns < IDLE_MAX_NS)

@@ -253,7 +253,7 @@ static double reading(int n, int busy, int seconds)
 		one_pass(&r);
 		totals(&r, n + 1000);
 		for (int i = 0; i < busy + (n - busy) / SLEEPY && i < n; i++)
-			cb_account_read(r.account[i], i >= busy, &u);
+			cb_account_read(r.account[i], i < busy, false, &u);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 		ns += t.tv_sec * 1e9 + t.tv_nsec;
 	}

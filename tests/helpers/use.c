@@ -12,6 +12,7 @@
  *	wait FILE		until it is there
  *	hold			until killed
  *	end			at once, without the exit's work
+ *	aside			all that follows in another thread, while the first one sleeps
  *
  * Says "done WORD" after each, and what it measured.
  */
@@ -211,13 +212,27 @@ static int run(char **arg)
 	return 1;
 }
 
-int main(int argc, char **argv)
+static int run_all(char **arg);
+
+static void *aside(void *arg)
 {
-	char **arg = argv + 1;
+	return (void *)(long)run_all(arg);
+}
 
+static int run_all(char **arg)
+{
 	while (*arg) {
-		int n = run(arg);
+		int n;
 
+		if (!strcmp(*arg, "aside")) {
+			void *st = NULL;
+			pthread_t t;
+
+			if (pthread_create(&t, NULL, aside, arg + 1) || pthread_join(t, &st))
+				die("pthread_create");
+			return (long)st;
+		}
+		n = run(arg);
 		if (!n) {
 			fprintf(stderr, "use: expected one of the words it knows, got \"%s\"\n", *arg);
 			return 64;
@@ -227,4 +242,9 @@ int main(int argc, char **argv)
 		arg += n + 1;
 	}
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	return run_all(argv + 1);
 }

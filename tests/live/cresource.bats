@@ -163,6 +163,21 @@ read_files() {
 	[ "$(last "$out" tasks true)" = 1 ]
 }
 
+@test "what another thread than a process's first opens and takes is seen, while that one sleeps" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id aside)
+	ctr_start aside use aside wait /tmp/go open 29 memory 24 hold
+	fds=$(ls "/proc/$(ctr_pid aside)/fd" | wc -l)
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	wait_for has_rows "$out" "event and .[\"container.descriptors\"] == $fds"
+	touch "$CTR_DIR/aside/rootfs/tmp/go"
+	wait_for grep -q 'done memory' "$CTR_DIR/aside/out"
+	wait_for has_rows "$out" "event and .[\"container.descriptors\"] == $((fds + 29)) and
+		.[\"container.memory.usage_bytes\"] > 24 * 1048576 and .[\"container.memory.usage_bytes\"] < 32 * 1048576"
+	collector_stop "$out"
+	assert_no_loss "$out"
+}
+
 @test "disk: what went past the page cache, to the byte" {
 	local out=$BATS_TEST_TMPDIR/rows id w r
 	id=$(ctr_id disk)

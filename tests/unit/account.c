@@ -103,7 +103,7 @@ static void test_v2(void **state)
 	tree_proc(1, 0, "1", "/init.scope");
 	put_v2("docker/" ID1);
 	a = opened(&h, ID1, 40, 0);
-	cb_account_read(a, true, &u);
+	cb_account_read(a, true, true, &u);
 	assert_true(u.has_cpu && u.has_throttled && u.has_split && u.has_disk && !u.has_net);
 	assert_int_equal(u.cpu_ns, 3000007000);
 	assert_int_equal(u.user_ns, 2000003000);
@@ -120,7 +120,7 @@ static void test_v2(void **state)
 	assert_int_equal(cb_account_memory_id(a), inode(CG "docker/" ID1));
 	/* kept open and read anew */
 	tree_put(CG "docker/" ID1 "/cpu.stat", "usage_usec 4\nuser_usec 3\nsystem_usec 1\n");
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_int_equal(u.cpu_ns, 4000);
 	assert_false(u.has_split);
 	closed(h, a);
@@ -140,7 +140,7 @@ static void test_v1(void **state)
 	tree_put("proc/1/cgroup", V1_LINES, "/");
 	put_v1("docker/" ID1);
 	a = opened(&h, ID1, 40, 0);
-	cb_account_read(a, true, &u);
+	cb_account_read(a, true, true, &u);
 	assert_true(u.has_cpu && u.has_throttled && u.has_split && !u.has_disk);
 	assert_int_equal(u.cpu_ns, 5000011);
 	assert_int_equal(u.user_ns, 3000005);
@@ -170,7 +170,7 @@ static void test_hybrid(void **state)
 	put_v1("docker/" ID1);
 	tree_put(CG "unified/docker/" ID1 "/cpu.stat", "usage_usec 9\nuser_usec 5\nsystem_usec 4\n");
 	a = opened(&h, ID1, 40, 0);
-	cb_account_read(a, true, &u);
+	cb_account_read(a, true, true, &u);
 	assert_int_equal(u.cpu_ns, 9000);
 	assert_int_equal(u.throttled, 2);
 	assert_int_equal(u.anon, 40960);
@@ -209,7 +209,7 @@ static void test_which_folder(void **state)
 		tree_proc(40, 30, "40\t1", t[i].own);
 		tree_proc(30, 1, "30", t[i].parent);
 		a = opened(&h, t[i].id, 40, 0);
-		cb_account_read(a, true, &u);
+		cb_account_read(a, true, true, &u);
 		if (u.has_cpu != t[i].has || !cb_account_memory_id(a) == t[i].has)
 			fail_msg("%s: has_cpu %d", t[i].own, u.has_cpu);
 		closed(h, a);
@@ -227,11 +227,11 @@ static void test_gone(void **state)
 	put_v2("docker/" ID1);
 	put_v2("another");
 	a = opened(&h, ID1, 40, 0);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_true(u.has_cpu);
 	closed(h, a);
 	a = opened(&h, "", 40, 0);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_false(u.has_cpu);
 	closed(h, a);
 
@@ -240,11 +240,11 @@ static void test_gone(void **state)
 	tree_put("proc/40/ns/pid", " ");
 	put_net(40, "  eth0: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\n");
 	a = opened(&h, "", 40, inode("proc/40/ns/pid") + 1);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_false(u.has_cpu || u.has_net);
 	closed(h, a);
 	a = opened(&h, "", 40, inode("proc/40/ns/pid"));
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_true(u.has_cpu && u.has_net);
 	closed(h, a);
 }
@@ -261,12 +261,12 @@ static void test_part_mounted(void **state)
 	tree_proc(1, 0, "1", "/outer");
 	tree_proc(40, 1, "40\t1", "/outer/inner");
 	a = opened(&h, "", 40, 0);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_true(u.has_cpu);
 	closed(h, a);
 	tree_proc(40, 1, "40\t1", "/outerinner");
 	a = opened(&h, "", 40, 0);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_false(u.has_cpu);
 	closed(h, a);
 }
@@ -285,7 +285,7 @@ static void test_net(void **state)
 		    "lo1: 13 1 0 0 0 0 0 0 17 1 0 0 0 0 0 0\n");
 	a = opened(&h, "", 40, 0);
 	assert_false(cb_account_host_net(a));
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_true(u.has_net);
 	assert_int_equal(u.rx_bytes, 114);
 	assert_int_equal(u.rx_packets, 3);
@@ -304,7 +304,7 @@ static void test_net(void **state)
 		fclose(f);
 	}
 	a = opened(&h, "", 40, 0);
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_true(u.has_net && u.rx_bytes > 114);
 	closed(h, a);
 
@@ -318,7 +318,7 @@ static void test_net(void **state)
 	}
 	a = opened(&h, "", 40, 0);
 	assert_true(cb_account_host_net(a));
-	cb_account_read(a, false, &u);
+	cb_account_read(a, true, false, &u);
 	assert_false(u.has_net);
 	closed(h, a);
 }
@@ -331,7 +331,7 @@ static void test_broken(void **state)
 
 	/* a host without cgroups, without anything */
 	a = opened(&h, ID1, 40, 0);
-	cb_account_read(a, true, &u);
+	cb_account_read(a, true, true, &u);
 	assert_false(u.has_cpu || u.has_split || u.has_disk || u.has_net || cb_account_memory_id(a));
 	closed(h, a);
 	/* files that say nothing */
@@ -342,7 +342,7 @@ static void test_broken(void **state)
 	tree_put(CG "web/io.stat", "bytes=");
 	put_net(40, "eth0\n:\n  eth1: x\n");
 	a = opened(&h, "", 40, 0);
-	cb_account_read(a, true, &u);
+	cb_account_read(a, true, true, &u);
 	assert_false(u.has_cpu || u.has_split);
 	assert_int_equal(u.read_bytes + u.write_bytes + u.rx_bytes, 0);
 	closed(h, a);
