@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* The columns that all rows share, and the list of schemas. */
 #include <string.h>
 #include "field.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Column names and their numbers; datasets, as schema rows or our own tables describe them. */
 #include <errno.h>
 #include <jansson.h>

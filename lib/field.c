@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Bytes <-> text by type: the one place that knows how a type is written. */
 #include <ctype.h>
 #include <errno.h>

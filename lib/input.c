@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Several inputs as one stream: folders, files in order of time, pipes as rows arrive. Hash of a source. */
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Where rows go: descriptor or recording, whole rows only, plain or in zstd frames. */
 #include <errno.h>
 #include <fcntl.h>

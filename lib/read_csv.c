@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A line of CSV -> a row. A line without quotes is cut at its commas where it lies; libcsv takes the others.
  * A cell may hold newlines when it is quoted; a quote that is never closed costs its own line only.

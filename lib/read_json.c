@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A line of JSON -> a row. Own parser: rows are flat objects of short texts, taken apart where they lie,
  * several times faster than building a tree of them. Nested objects (other people's rows) get dotted

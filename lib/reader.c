@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Rows in: bytes to lines (plain or zstd), lines to rows, rows to events. */
 #include <errno.h>
 #include <fcntl.h>

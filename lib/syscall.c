@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * System call numbers and names. Five spaces in 16 bits: this machine's own table, classes of arguments (0x400 to
  * 0x7ff, "socket:packet"), io_uring operations (0x800 to 0x8ff, "uring:openat"), names that only recordings of

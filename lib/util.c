@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Errors, memory, time, buffers, and who this host is. */
 #include <ctype.h>
 #include <errno.h>

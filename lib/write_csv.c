@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* CSV (RFC 4180, but lines end with \n alone). Control characters are escaped before, so a row is a line. */
 #include <csv.h>
 #include "writer_impl.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* JSON Lines: flat objects, the keys are the names of the fields. */
 #include "writer_impl.h"
 

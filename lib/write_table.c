@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Table for people: fixed widths, numbers right, the last column as long as it is. */
 #include <time.h>
 #include "writer_impl.h"

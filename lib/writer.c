@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Rows out: which columns, and that no row is too long. The formats are in write_*.c. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Any bytes as a bolt file. Checksums would keep everything else of it out of reach, so the two meta pages are made
  * valid first. -max_len=65536 has room for some pages.

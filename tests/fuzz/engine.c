@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Any bytes as the files that engines and the kernel keep of a container: JSON, databases, mountinfo, command lines,
  * cgroup paths. The input is a list of parts: "%%", a letter that names the file (the table below), its bytes; what

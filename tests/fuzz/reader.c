@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Any bytes through the reader: JSON, CSV, zstd (the input chooses). Whatever comes out must keep the promises
  * of reader.h: texts that end where they say, without control characters, and that survive being unescaped.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* What is read for a container under v2, v1 and both, on trees of files that look like a host. */
 #include <stdarg.h>
 #include <stddef.h>

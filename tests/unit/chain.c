@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Costs against the definition, computed here the slow way. */
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Text of every type and back; hostile text; times; names. */
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Notes of the probe of files to rows. */
 #include <errno.h>
 #include <stdarg.h>

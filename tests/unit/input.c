@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Several inputs as one: folders, order of time, pipes, cut recordings, hashes. */
 #include <errno.h>
 #include <fcntl.h>

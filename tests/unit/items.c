@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Shapes of values, and what counts as new. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* The model's file: what is saved comes back, counts add, nothing half written stays; thresholds. */
 #include <errno.h>
 #include <setjmp.h>

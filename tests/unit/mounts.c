@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Places in file systems to paths of the host. */
 #include <stdarg.h>
 #include <stddef.h>

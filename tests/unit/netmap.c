@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Addresses as text and by kind; whose they are when namespaces are shared, move on, or overflow. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Numbers for Prometheus: from every schema, with hostile names, in bounds. What promtool says is in tests/live. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* How much is too much: windows over rows, thresholds from block maxima. */
 #include <math.h>
 #include <setjmp.h>

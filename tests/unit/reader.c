@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* One reader: good rows, and every kind of bad one, after which reading goes on. */
 #include <errno.h>
 #include <fcntl.h>

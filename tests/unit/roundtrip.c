@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Every data type there is: random record -> writer -> file -> reader -> record, the same field by field, in
  * JSON and CSV, plain and compressed. A new type in bpf/ is covered without a line here.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Every schema there is: each byte of the record is described once, names are unique, and compared with
  * tests/golden/schema-NAME.txt nothing was changed or taken away. After adding a field or raising a version:

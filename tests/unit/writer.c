@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+/* SPDX-License-Identifier: GPL-2.0 */
 /* Rows out in all formats, what hostile text cannot do to them, and files that fill up, go away or are cut. */
 #include <stdarg.h>
 #include <stddef.h>
