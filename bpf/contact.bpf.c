@@ -15,9 +15,6 @@ const volatile bool only_failed = false; /* -x */
 const volatile bool by_process = false;	 /* each process is counted by itself */
 const volatile struct contact_call calls[CONTACT_CALLS] = {};
 
-/* Counters go into the table of the present turn; user space empties the other. */
-volatile __u32 turn = 0;
-__u32 used[2] = {};
 
 #define CB_STATE_DATA                                                                                                  \
 	__u32 queueing; /* in a call that lets the sender say what kind of signal it is */                             \
@@ -32,6 +29,11 @@ static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm
 #include "task.bpf.h"
 #include "call.bpf.h"
 
+#define TURN_KEY struct contact_key
+#define TURN_COUNT struct contact_count
+#define TURN_TABLE CONTACT_TABLE
+#include "turn.bpf.h"
+
 #define PROC_SUPER_MAGIC 0x9fa0
 #define NSFS_MAGIC 0x6e736673
 #define PID_FS_MAGIC 0x50494446
@@ -42,19 +44,9 @@ static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm
 #define EPERM 1
 #define EBADF 9
 #define EACCES 13
-#define EEXIST 17
 #define SI_TKILL -6
 #define SI_QUEUE -1
 #define CALL_MASK (CONTACT_CALLS - 1)
-
-struct counters {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CONTACT_TABLE);
-	__type(key, struct contact_key);
-	__type(value, struct contact_count);
-};
-struct counters counts0 SEC(".maps");
-struct counters counts1 SEC(".maps");
 
 /* what was told already: only what is new is told at once */
 struct {
@@ -63,18 +55,6 @@ struct {
 	__type(key, struct contact_key);
 	__type(value, __u8);
 } told SEC(".maps");
-
-/* what a container uses of the table in this turn */
-struct share {
-	__u32 turn;
-	__u32 n;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct share);
-} shares SEC(".maps");
 
 /* name: of a file in /proc/PID, padded with zeros */
 struct room {
@@ -168,40 +148,15 @@ static __always_inline __u64 program_of(struct cb_state *s)
 
 /* ---- counting ---- */
 
-static __always_inline struct contact_count *find(__u32 now, struct contact_key *k)
-{
-	return now & 1 ? bpf_map_lookup_elem(&counts1, k) : bpf_map_lookup_elem(&counts0, k);
-}
-
 /* One container that finds ever new ways must not hide what another does. */
 static __always_inline bool admit(__u64 from, __u32 now)
 {
-	struct share *have = bpf_map_lookup_elem(&shares, &from), first = { .turn = now, .n = 1 };
-	__u32 limit = used[now & 1] < CONTACT_TABLE / 4 * 3 ? CONTACT_SHARE : CONTACT_SMALL;
+	struct share *have = bpf_map_lookup_elem(&shares, &from);
 
-	if (!have) {
-		bpf_map_update_elem(&shares, &from, &first, BPF_ANY);
-		return true;
-	}
-	if (have->turn != now) {
-		*have = first;
-		return true;
-	}
-	if (have->n >= limit)
+	if (turn_share(have, now) >= (turn_full(now) ? CONTACT_SMALL : CONTACT_SHARE))
 		return false;
-	__sync_fetch_and_add(&have->n, 1);
+	turn_take(have, from, now);
 	return true;
-}
-
-/* 0: it was made, 1: another CPU was faster, -1: no room */
-static __always_inline int make(struct contact_count *c, __u32 now)
-{
-	struct contact_key *k = &c->n.key;
-	long err = now & 1 ? bpf_map_update_elem(&counts1, k, c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, c, BPF_NOEXIST);
-
-	if (!err)
-		__sync_fetch_and_add(&used[now & 1], 1);
-	return !err ? 0 : err == -EEXIST ? 1 : -1;
 }
 
 /* What is new is told at once, the rest is counted, and nothing twice. */
@@ -217,15 +172,15 @@ static __always_inline int count(struct contact_count *room)
 	if (!st)
 		return 0;
 	st->seen++;
-	c = find(now, k);
+	c = turn_find(now, k);
 	if (!c && !admit(k->from, now)) {
 		k->prog = k->pid = k->num = k->ns = 0;
 		room->n.other = 1;
-		c = find(now, k);
+		c = turn_find(now, k);
 	}
 	if (!c) {
-		made = make(room, now);
-		c = find(now, k);
+		made = turn_make(now, k, room);
+		c = turn_find(now, k);
 	}
 	if (!c || made < 0) {
 		st->lost++;

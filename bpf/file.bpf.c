@@ -16,10 +16,6 @@ const volatile bool fs_paths = false;	 /* --host-path */
 const volatile __u64 seed = 0;
 const volatile struct file_call calls[FILE_CALLS] = {};
 
-/* Counters go into the table of the present turn; user space empties the other. */
-volatile __u32 turn = 0;
-__u32 used[2] = {};
-
 #define CB_STATE_DATA                                                                                                  \
 	__u64 who;     /* container and program, 0: not looked at yet */                                               \
 	__u32 partly;  /* FILE_32BIT when that was told */
@@ -36,6 +32,11 @@ static __always_inline void file_look(struct cb_state *s, struct task_struct *t)
 
 #include "task.bpf.h"
 #include "call.bpf.h"
+
+#define TURN_KEY struct file_key
+#define TURN_COUNT struct file_count
+#define TURN_TABLE FILE_TABLE
+#include "turn.bpf.h"
 
 _Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a note has room for its paths");
 
@@ -55,15 +56,6 @@ _Static_assert(2 * FILE_ASKED + 3 * (FILE_NAMES + 256) < FILE_DATA - 256, "a not
 
 #define SET(where, to) (*(volatile typeof(where) *)&(where) = (to)) /* there and then */
 
-struct counters {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FILE_TABLE);
-	__type(key, struct file_key);
-	__type(value, struct file_count);
-};
-struct counters counts0 SEC(".maps");
-struct counters counts1 SEC(".maps");
-
 /* of each CPU, of both turns; user space makes it as large */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -72,18 +64,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct file_slot);
 } slots SEC(".maps");
-
-/* what a container uses of the table in this turn, or (--every) of the ring */
-struct share {
-	__u32 turn;
-	__u32 n;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct share);
-} shares SEC(".maps");
 
 /* As numbers: the verifier would not let pointers be mixed. */
 struct place {
@@ -229,11 +209,6 @@ static __noinline __u64 who(struct cb_state *s)
 
 /* ---- counting ---- */
 
-static __always_inline struct file_count *find(__u32 now, struct file_key *k)
-{
-	return now & 1 ? bpf_map_lookup_elem(&counts1, k) : bpf_map_lookup_elem(&counts0, k);
-}
-
 /*
  * A container may use half of the table, a quarter for what failed (names that are not there cost nothing), and
  * never what is left when table or ring are nearly full: the rest is for those that use little, so that none can
@@ -242,23 +217,16 @@ static __always_inline struct file_count *find(__u32 now, struct file_key *k)
 static __always_inline bool admit(__u64 cont, bool failed, __u32 now)
 {
 	__u64 whose = cont << 1 | failed;
-	struct share *have = bpf_map_lookup_elem(&shares, &whose), first = { .turn = now, .n = 1 };
-	__u32 n = 0, most = failed ? FILE_TABLE / 4 : FILE_TABLE / 2;
+	struct share *have = bpf_map_lookup_elem(&shares, &whose);
+	__u32 n = turn_share(have, now), most = failed ? FILE_TABLE / 4 : FILE_TABLE / 2;
 
-	if (have && have->turn == now)
-		n = have->n;
 	if (n >= FILE_SMALL) {
-		if (!every && (n >= most || used[now & 1] >= FILE_TABLE / 4 * 3))
+		if (!every && (n >= most || turn_full(now)))
 			return false;
 		if (bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA) > cb_ring / 4 * 3)
 			return false;
 	}
-	if (!have)
-		bpf_map_update_elem(&shares, &whose, &first, BPF_ANY);
-	else if (have->turn != now)
-		*have = first;
-	else
-		__sync_fetch_and_add(&have->n, 1);
+	turn_take(have, whose, now);
 	return true;
 }
 
@@ -266,17 +234,11 @@ static __always_inline struct file_count *make(struct file_key *k, __u64 cont, _
 {
 	struct room *r = get_room();
 	struct file_count c = {};
-	long err;
 
 	if (!r || !admit(cont, k->what >> 32, now))
 		return NULL;
 	c.id = ++r->seq << 12 | bpf_get_smp_processor_id();
-	err = now & 1 ? bpf_map_update_elem(&counts1, k, &c, BPF_NOEXIST) : bpf_map_update_elem(&counts0, k, &c, BPF_NOEXIST);
-	if (!err)
-		__sync_fetch_and_add(&used[now & 1], 1);
-	else if (err != -17 /* EEXIST: another CPU was faster */)
-		return NULL;
-	return find(now, k);
+	return turn_make(now, k, &c) < 0 ? NULL : turn_find(now, k);
 }
 
 static __always_inline void add(struct file_count *c, __u64 n, __u64 bytes, __u32 flags)
@@ -299,7 +261,7 @@ static __always_inline struct file_slot *slot_of(struct file_key *k, __u32 now)
 /* The slot is another's, or busy: the counter itself is asked, and the slot becomes its. */
 static __noinline bool count_again(struct file_slot *slot, struct file_key *k, __u32 now, __u64 bytes, __u32 flags)
 {
-	struct file_count *c = find(now, k), *old;
+	struct file_count *c = turn_find(now, k), *old;
 
 	if (!c || c->told != FILE_TOLD)
 		return false;
@@ -308,7 +270,7 @@ static __noinline bool count_again(struct file_slot *slot, struct file_key *k, _
 		return true;
 	}
 	SET(slot->busy, 1);
-	old = slot->count ? find(now, &slot->key) : NULL;
+	old = slot->count ? turn_find(now, &slot->key) : NULL;
 	if (old)
 		add(old, slot->count, slot->bytes, slot->flags);
 	slot->key = *k;
@@ -351,7 +313,7 @@ static __always_inline bool first(struct file_key *k, __u64 cont, __u64 bytes, _
 	*ret = NULL;
 	if (!st)
 		return false;
-	if (every ? admit(cont, k->what >> 32, now) : (c = find(now, k)) || (c = make(k, cont, now))) {
+	if (every ? admit(cont, k->what >> 32, now) : (c = turn_find(now, k)) || (c = make(k, cont, now))) {
 		if (c)
 			add(c, 1, bytes, flags);
 		*ret = c;
