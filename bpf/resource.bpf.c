@@ -29,11 +29,13 @@ struct task_struct;
 static __always_inline void resource_exec(struct cb_state *s, struct task_struct *t);
 static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t);
 static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last);
+static __always_inline void resource_gone(struct cb_state *s);
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t);
 
 #define CB_ON_EXEC(ctx, s, t, bprm) resource_exec(s, t)
 #define CB_ON_FORK(ctx, s, t) resource_fork(s, t)
 #define CB_ON_EXIT(ctx, s, t, last) resource_exit(s, t, last)
+#define CB_ON_GONE(s) resource_gone(s)
 #define CB_PEEK(seq, s, t) resource_peek(seq, s, t)
 
 #include "task.bpf.h"
@@ -196,12 +198,13 @@ static __always_inline bool oom_killed(struct task_struct *t)
 	return BPF_CORE_READ(t, signal, oom_mm) && (BPF_CORE_READ(t, exit_code) & 0x7f) == 9;
 }
 
-static __always_inline void tell_gone(struct cb_state *s, struct resource_total *e)
+static __always_inline void resource_gone(struct cb_state *s)
 {
 	__u32 zero = 0;
 	struct note_room *o = bpf_map_lookup_elem(&note_rooms, &zero);
+	struct resource_total *e = total_of(s->h.cont);
 
-	if (!o)
+	if (!o || !e || !s->ready || (s->h.flags & CB_F_DROP))
 		return;
 	o->n.h = s->h;
 	o->n.h.time_ns = bpf_ktime_get_boot_ns();
@@ -213,7 +216,6 @@ static __always_inline void tell_gone(struct cb_state *s, struct resource_total 
 static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last)
 {
 	struct resource_total *e;
-	__u32 ns;
 
 	if (!s->ready || (s->h.flags & CB_F_DROP))
 		return;
@@ -221,12 +223,8 @@ static __always_inline void resource_exit(struct cb_state *s, struct task_struct
 	if (!e)
 		return;
 	account(e, s, t);
-	if (!last)
-		return;
-	if (oom_killed(t))
+	if (last && oom_killed(t))
 		__sync_fetch_and_add(&e->oom_kills, 1);
-	if (s->h.cont && cb_pid_at(t->group_leader, cb_level + 1, &ns) == 1 && ns == e->pidns)
-		tell_gone(s, e);
 }
 
 /*

@@ -87,6 +87,21 @@ static __always_inline void chunk_full(struct cb_state *s)
 	chunk_send(s, t, chunk_calls());
 }
 
+static __always_inline void chunk_add(struct cb_state *s, __u64 v)
+{
+	__u32 n = s->n;
+
+	if (mode == CHUNK_SEQUENCES)
+		s->call[n & (CHUNK_CALLS - 1)] = v;
+	else if (mode == CHUNK_LATENCY)
+		s->took[n & (CHUNK_TOOK - 1)] = v;
+	else
+		s->ret[n & (CHUNK_CALLS - 1)] = v;
+	s->n = ++n;
+	if (n >= chunk_calls())
+		chunk_full(s);
+}
+
 static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t)
 {
 	s->last = 1;
@@ -203,7 +218,6 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 	struct task_struct *t;
 	struct cb_state *s = cb_current_task(&t);
 	__u16 nr = id;
-	__u32 n;
 
 	if (!s || (s->h.flags & CB_F_DROP))
 		return 0;
@@ -218,11 +232,7 @@ int BPF_PROG(enter, struct pt_regs *regs, long id)
 	} else if (id < 0 || id >= CHUNK_NR_NONE) {
 		nr = CHUNK_NR_NONE;
 	}
-	n = s->n;
-	s->call[n & (CHUNK_CALLS - 1)] = nr;
-	s->n = ++n;
-	if (n >= CHUNK_CALLS)
-		chunk_full(s);
+	chunk_add(s, nr);
 	return 0;
 }
 
@@ -253,7 +263,7 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
 	struct task_struct *t;
 	struct cb_state *s = cb_current_task(&t);
-	__u32 n, v;
+	__u32 v;
 	long id;
 
 	if (!s || (s->h.flags & CB_F_DROP))
@@ -270,14 +280,7 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 	}
 	if (ret < 0 && ret > -4096)
 		v |= (__u32)-ret << CHUNK_ERR_SHIFT;
-	n = s->n;
-	if (mode == CHUNK_LATENCY)
-		s->took[n & (CHUNK_TOOK - 1)] = v | (__u64)chunk_time(s) << 32;
-	else
-		s->ret[n & (CHUNK_CALLS - 1)] = v;
-	s->n = ++n;
-	if (n >= chunk_calls())
-		chunk_full(s);
+	chunk_add(s, mode == CHUNK_LATENCY ? v | (__u64)chunk_time(s) << 32 : v);
 	return 0;
 }
 
@@ -290,7 +293,7 @@ SEC("tp")
 int uring_submit(void *ctx)
 {
 	struct cb_state *s = cb_current();
-	__u32 n, v, off;
+	__u32 off;
 	__u8 op = 0;
 
 	if (!s || (s->h.flags & CB_F_DROP))
@@ -300,16 +303,6 @@ int uring_submit(void *ctx)
 	else
 		off = bpf_core_field_offset(struct trace_event_raw_io_uring_submit_sqe, opcode);
 	bpf_probe_read_kernel(&op, sizeof(op), ctx + off);
-	v = CB_URING_BASE + op;
-	n = s->n;
-	if (mode == CHUNK_SEQUENCES)
-		s->call[n & (CHUNK_CALLS - 1)] = v;
-	else if (mode == CHUNK_LATENCY)
-		s->took[n & (CHUNK_TOOK - 1)] = v;
-	else
-		s->ret[n & (CHUNK_CALLS - 1)] = v;
-	s->n = ++n;
-	if (n >= chunk_calls())
-		chunk_full(s);
+	chunk_add(s, CB_URING_BASE + op);
 	return 0;
 }

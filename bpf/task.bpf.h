@@ -8,6 +8,7 @@
  *   CB_STATE_DATA		members it wants to keep per task (struct cb_state begins with a cb_head)
  *   CB_ON_EXEC(ctx, s, t, bprm), CB_ON_EXIT(ctx, s, t, last), CB_ON_FORK(ctx, s, t)
  *			statements run for watched tasks
+ *   CB_ON_GONE(s)	the same when the container is over, after CB_ON_EXIT of its last task
  *   CB_PEEK(seq, s, t)	statement of the iterator for a watched task
  * and it sends with cb_send().
  */
@@ -57,7 +58,7 @@ struct {
 struct cb_known {
 	__u64 since;
 	__u32 mntns;
-	__u32 pad;
+	__s32 tasks; /* of one that shares the host's pid namespace */
 };
 
 /* containers told to user space */
@@ -68,7 +69,7 @@ struct {
 	__type(value, struct cb_known);
 } cb_conts SEC(".maps");
 
-/* mount namespace -> container, for those who enter nothing else */
+/* mount namespace -> the container it is of, for those who enter nothing else and for who reaches into it */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
@@ -314,13 +315,40 @@ struct cb_place {
 	__u32 vinit;   /* pid in the container's outermost pid namespace: 1 is its init; 0: shares the host's */
 };
 
+/*
+ * A container that shares the host's pid namespace is known by its cgroup. Any other key begins with a number of a
+ * namespace, and those begin at 0xf0000000 (PROC_DYNAMIC_FIRST).
+ */
+static __always_inline __u64 cb_key_of_cgroup(struct cgroup *cg)
+{
+	return (1ULL << 63) | BPF_CORE_READ(cg, kn, id);
+}
+
+static __always_inline bool cb_shares_pids(__u64 key)
+{
+	return key >> 60 == 8;
+}
+
+/* The key of the container whose pid namespace lies in that of the tool, and the task's number there. */
+static __always_inline __u64 cb_key_of_pidns(struct pid *p, __u32 *ret_nr, struct task_struct **ret_init)
+{
+	struct upid u = {};
+	__u64 born;
+
+	bpf_core_read(&u, sizeof(u), &p->numbers[(cb_level + 1) & 31]);
+	*ret_nr = u.nr;
+	*ret_init = BPF_CORE_READ(u.ns, child_reaper);
+	born = BPF_CORE_READ(*ret_init, group_leader, start_boottime) / 1000000;
+	return ((__u64)BPF_CORE_READ(u.ns, ns.inum) << 32) | (__u32)born;
+}
+
 static __noinline int cb_locate(struct task_struct *t, struct cb_place *ret)
 {
-	__u32 host = 0, inner = 0;
+	__u32 host = 0;
 	struct pid *p = BPF_CORE_READ(t, thread_pid);
-	struct upid u = {};
-	__u64 *known, id;
+	struct task_struct *init;
 	struct cgroup *cg;
+	__u64 *known;
 
 	ret->key = 0;
 	ret->vinit = 0;
@@ -330,29 +358,23 @@ static __noinline int cb_locate(struct task_struct *t, struct cb_place *ret)
 	cb_pid_at(t, cb_level, &host);
 	if (host != cb_pidns || ret->mntns == cb_mntns)
 		return 0;
-	if (BPF_CORE_READ(p, level) > cb_level) {
-		struct task_struct *init;
-		__u64 born;
-
-		/* the outermost namespace below the tool's: what nests inside a container is part of it */
-		bpf_core_read(&u, sizeof(u), &p->numbers[(cb_level + 1) & 31]);
-		inner = BPF_CORE_READ(u.ns, ns.inum);
-		init = BPF_CORE_READ(u.ns, child_reaper);
-		born = BPF_CORE_READ(init, group_leader, start_boottime) / 1000000;
-		ret->vinit = u.nr;
-		ret->key = ((__u64)inner << 32) | (__u32)born;
-		return 0;
-	}
 	known = bpf_map_lookup_elem(&cb_mntnss, &ret->mntns);
-	if (known) {
+	if (known && cb_shares_pids(*known)) {
+		/* with whatever pid namespaces it makes */
 		ret->key = *known;
 		return 0;
 	}
-	cg = cb_cgroup(t);
-	if (cg && cb_cgroup_is_container(cg)) {
-		id = BPF_CORE_READ(cg, kn, id);
-		ret->key = (1ULL << 63) | id;
+	if (BPF_CORE_READ(p, level) > cb_level) {
+		/* the outermost namespace below the tool's: what nests inside a container is part of it */
+		ret->key = cb_key_of_pidns(p, &ret->vinit, &init);
+		return 0;
 	}
+	/* its own cgroup tells more than the mounts: those may be of one that it made */
+	cg = cb_cgroup(t);
+	if (cg && cb_cgroup_is_container(cg))
+		ret->key = cb_key_of_cgroup(cg);
+	else if (known)
+		ret->key = *known;
 	return 0;
 }
 
@@ -415,6 +437,49 @@ static __always_inline void cb_fill(struct cb_state *s, struct task_struct *t)
 	bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
 }
 
+static __always_inline __u32 cb_mounts_of(struct task_struct *t)
+{
+	return BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum);
+}
+
+/*
+ * Are these mounts the container's own? Those of a cgroup's are. Who made just a pid namespace stands in the mounts of
+ * his maker, and their name is not his to give: the maker may be a container, watched or not. A program like unshare(1)
+ * enters new mounts itself before it makes the first process; it comes from other mounts, and makes no other.
+ */
+static __always_inline bool cb_has_mounts(struct task_struct *t, struct cb_place *at)
+{
+	struct task_struct *init, *maker;
+	__u64 *known;
+	__u32 nr;
+
+	if (cb_shares_pids(at->key))
+		return true;
+	if (!at->vinit)
+		return false;
+	known = bpf_map_lookup_elem(&cb_mntnss, &at->mntns);
+	if (known && bpf_map_lookup_elem(&cb_conts, known))
+		return false;
+	cb_key_of_pidns(BPF_CORE_READ(t, thread_pid), &nr, &init);
+	maker = BPF_CORE_READ(init, real_parent);
+	if (cb_mounts_of(maker) != at->mntns)
+		return true;
+	return BPF_CORE_READ(maker, nsproxy, pid_ns_for_children, ns.inum) == at->key >> 32 &&
+	       cb_mounts_of(BPF_CORE_READ(maker, real_parent)) != at->mntns;
+}
+
+/* Nothing but its last task tells that a container without a pid namespace of its own is over. */
+static __always_inline void cb_cont_came(__u64 key)
+{
+	struct cb_known *k;
+
+	if (!cb_shares_pids(key))
+		return;
+	k = bpf_map_lookup_elem(&cb_conts, &key);
+	if (k)
+		__sync_fetch_and_add(&k->tasks, 1);
+}
+
 /* Tells user space of a container it has not heard of. True when it was new. */
 static __always_inline bool cb_register(struct cb_state *s, struct task_struct *t, struct cb_place *at, bool iter,
 					void *seq)
@@ -424,7 +489,8 @@ static __always_inline bool cb_register(struct cb_state *s, struct task_struct *
 
 	if (bpf_map_update_elem(&cb_conts, &at->key, &k, BPF_NOEXIST))
 		return false;
-	bpf_map_update_elem(&cb_mntnss, &at->mntns, &at->key, BPF_ANY);
+	if (cb_has_mounts(t, at))
+		bpf_map_update_elem(&cb_mntnss, &at->mntns, &at->key, BPF_ANY);
 	l = cb_life_begin(s, LIFE_CONT);
 	if (!l)
 		return true;
@@ -483,6 +549,7 @@ static __always_inline struct cb_state *cb_join(struct cb_state *s, struct task_
 	s->h.cont = at.key;
 	entered = cb_entered(t, &at);
 	cb_register(s, t, &at, false, NULL);
+	cb_cont_came(at.key);
 	if (entered)
 		s->h.flags |= CB_F_ENTERED;
 	return s;
@@ -545,33 +612,76 @@ int BPF_PROG(cb_sched_fork, struct task_struct *parent, struct task_struct *chil
 	s->h.exec_id = ps->h.exec_id;
 	s->h.flags = ps->h.flags;
 	cb_fill(s, child);
+	cb_cont_came(s->h.cont);
 #ifdef CB_ON_FORK
 	CB_ON_FORK(ctx, s, child);
 #endif
 	return 0;
 }
 
-static __always_inline void cb_cont_gone(struct cb_state *s, struct task_struct *t)
+/* s: of its last task; NULL: nobody watched that */
+static __always_inline void cb_cont_gone(__u64 key, struct cb_state *s)
 {
-	struct cb_known *k;
+	struct cb_known *k = bpf_map_lookup_elem(&cb_conts, &key);
 	struct cb_life *l;
-	__u64 key = s->h.cont;
-	__u32 ns, mntns;
+	__u32 mntns, zero = 0;
+	__u64 *of;
 
-	if (!key || cb_pid_at(t->group_leader, cb_level + 1, &ns) != 1 || ns != key >> 32)
+	if (!k && (!s || cb_shares_pids(key)))
 		return;
-	k = bpf_map_lookup_elem(&cb_conts, &key);
 	if (k) {
 		mntns = k->mntns;
-		bpf_map_delete_elem(&cb_mntnss, &mntns);
-		bpf_map_delete_elem(&cb_conts, &key);
+		/* two tasks may be the last at once: one of them tells */
+		if (bpf_map_delete_elem(&cb_conts, &key))
+			return;
+		of = bpf_map_lookup_elem(&cb_mntnss, &mntns);
+		if (of && *of == key)
+			bpf_map_delete_elem(&cb_mntnss, &mntns);
 	}
 	bpf_map_delete_elem(&cb_unwanted, &key);
-	l = cb_life_begin(s, LIFE_GONE);
-	if (l) {
-		l->h.time_ns = bpf_ktime_get_boot_ns();
-		cb_life_send(l, BPF_RB_NO_WAKEUP);
-	}
+#ifdef CB_ON_GONE
+	if (s)
+		CB_ON_GONE(s);
+#endif
+	l = bpf_map_lookup_elem(&cb_life_room, &zero);
+	if (!l)
+		return;
+	__builtin_memset(l, 0, __builtin_offsetof(struct cb_life, names));
+	l->what = LIFE_GONE;
+	if (s)
+		l->h = s->h;
+	l->h.cont = key;
+	l->h.time_ns = bpf_ktime_get_boot_ns();
+	cb_life_send(l, BPF_RB_NO_WAKEUP);
+}
+
+/* A task of a container that shares the host's pid namespace has ended. */
+static __always_inline void cb_cont_left(struct cb_state *s)
+{
+	__u64 key = s->h.cont;
+	struct cb_known *k = bpf_map_lookup_elem(&cb_conts, &key);
+
+	if (!k)
+		return;
+	__sync_fetch_and_add(&k->tasks, -1);
+	if (*(volatile __s32 *)&k->tasks <= 0)
+		cb_cont_gone(key, s);
+}
+
+/* The init of a container has ended, and with it all of it. s: its state, if it was watched */
+static __always_inline void cb_init_left(struct cb_state *s, struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t->group_leader, thread_pid);
+	struct task_struct *init;
+	__u64 key;
+	__u32 nr;
+
+	if (!p || BPF_CORE_READ(p, level) <= cb_level)
+		return;
+	key = cb_key_of_pidns(p, &nr, &init);
+	if (nr != 1 || (s && s->h.cont != key))
+		return;
+	cb_cont_gone(key, s);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -579,35 +689,35 @@ int BPF_PROG(cb_sched_exit, struct task_struct *t)
 {
 	struct cb_state *s = cb_state_of(t);
 	__u32 tid = t->pid;
-	bool last;
+	bool last = t->signal->live.counter == 0;
 
-	if (!s)
+	if (!s) {
+		/* an init that never executed anything: its children did */
+		if (last)
+			cb_init_left(NULL, t);
 		return 0;
-	last = t->signal->live.counter == 0;
+	}
 #ifdef CB_ON_EXIT
 	CB_ON_EXIT(ctx, s, t, last);
 #endif
-	if (last)
-		cb_cont_gone(s, t);
+	if (cb_shares_pids(s->h.cont))
+		cb_cont_left(s);
+	else if (last)
+		cb_init_left(s, t);
 	if (!cb_storage)
 		bpf_map_delete_elem(&cb_states_tid, &tid);
 	return 0;
 }
 
-/* A container that shares the host's pid namespace is gone when its folder is. */
+/* Its folder is gone, and no task is left that went elsewhere in time: should one not have been counted. */
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(cb_cgroup_rmdir, struct cgroup *cg, const char *path)
 {
-	__u64 key = (1ULL << 63) | BPF_CORE_READ(cg, kn, id);
+	__u64 key = cb_key_of_cgroup(cg);
 	struct cb_known *k = bpf_map_lookup_elem(&cb_conts, &key);
-	__u32 mntns;
 
-	if (!k)
-		return 0;
-	mntns = k->mntns;
-	bpf_map_delete_elem(&cb_mntnss, &mntns);
-	bpf_map_delete_elem(&cb_conts, &key);
-	bpf_map_delete_elem(&cb_unwanted, &key);
+	if (k && k->tasks <= 0)
+		cb_cont_gone(key, NULL);
 	return 0;
 }
 
@@ -663,6 +773,9 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	cb_locate(lead, &at);
 	if ((!at.key && !cb_all) || cb_runtime_stage(lead, &at))
 		return NULL;
+	/* its end may have been told already, and it would be counted for ever */
+	if (cb_shares_pids(at.key) && (t->flags & 0x00000004 /* PF_EXITING */))
+		return NULL;
 	s = cb_state_make(t);
 	if (!s)
 		return NULL;
@@ -672,6 +785,7 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	s->h.time_ns = s->h.start_ns;
 	if (at.key) {
 		cb_register(s, t, &at, true, seq);
+		cb_cont_came(at.key);
 		if (cb_was_entered(lead, &at))
 			s->h.flags |= CB_F_ENTERED;
 	}

@@ -290,7 +290,13 @@ static void went(struct cb_conts *c, struct known *k, uint64_t when)
 /* Files that were not there yet when it was first seen (at the making of its cgroup) may be now. */
 static struct cb_cont *again(struct cb_conts *c, struct known *k, uint32_t pid, const char *cgroup)
 {
-	if (k->cont.gone || k->proved)
+	if (k->cont.gone) {
+		/* the kernel tells once, but of one that has tasks again after its last */
+		TAILQ_REMOVE(is_named(k) ? &c->named : &c->unnamed, k, link);
+		c->ngone--;
+		k->cont.gone = 0;
+	}
+	if (k->proved)
 		return &k->cont;
 	if (!k->cont.pid)
 		k->cont.pid = pid;

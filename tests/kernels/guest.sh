@@ -40,10 +40,26 @@ start() { # FILE TOOL ARGS...
 	done
 }
 
+until_true() { # CMD...
+	local end=$(($(cut -d . -f 1 /proc/uptime) + 60))
+	until "$@"; do
+		if [ "$(cut -d . -f 1 /proc/uptime)" -gt $end ]; then
+			echo "guest: FAILED: waited for: $*"
+			bad=1
+			return 1
+		fi
+		usleep 100000
+	done
+}
+
 stop() { # FILE
 	kill -INT $pid
 	wait $pid
-	check "$1: exit status" 0 $?
+	ended $1 $?
+}
+
+ended() { # FILE STATUS
+	check "$1: exit status" 0 $2
 	check "$1: lost" 0 "$(tail -n 1 $1 | jq -r 'select(.["event.kind"] == "end") | .["event.lost"] // 0')"
 	check "$1: seen = sent + filtered + lost" true \
 		"$(tail -n 1 $1 | jq '.["event.seen"] == .["event.sent"] + .["event.filtered"] + (.["event.lost"] // 0)')"
@@ -80,12 +96,31 @@ if start seq.json ctop-syscalls -S -j; then
 			seq.json | awk '$2 {n[$1] += $2} END {for (t in n) print n[t]}')"
 fi
 
-sum() { # FIELD FILTER: over the rows of peer.json
-	jq "$names"'def dir: .["network.direction"]; def via: .["network.transport"]; select(event and ctr == "guest-net" and '"$2"') |
+sum() { # FIELD FILTER: over the rows of peer.json; of: whose
+	jq "$names"'def dir: .["network.direction"]; def via: .["network.transport"]; select(event and ctr == "'${of:-guest-net}'" and '"$2"') |
 		.["'$1'"] // 0' peer.json | awk '{n += $1} END {print n + 0}'
 }
 
+open_bytes() { # FILTER: what the rows of those that stay open add up to
+	echo "$(of=guest-open sum source.bytes 'dir == "outbound" and '"$1") $(of=guest-open sum destination.bytes 'dir == "outbound" and '"$1")"
+}
+
+open_now() { # N: they are open, and all their payload has been told
+	[ "$(open_bytes 'action == "total"')" = "$((1009 * $1)) $((10007 * $1))" ] &&
+		[ "$(jq "$names"'select(event and ctr == "guest-open" and .["network.direction"] == "outbound" and action == "total") |
+			.["network.connections.open"]' peer.json | tail -n 1)" = $1 ]
+}
+
 if start peer.json cnetpeer -j -i 500ms; then
+	# more at once than it asks the kernel for at a time
+	run_ctr guest-open sh -c 'net serve tcp 127.0.0.1 82 67 1009 10007 & until grep -q :0052 /proc/net/tcp; do :; done
+		net hold tcp 127.0.0.1 82 1009 10007 & until [ -e /tmp/more ]; do usleep 100000; done
+		i=1; while [ $((i += 1)) -le 67 ]; do net hold tcp 127.0.0.1 82 1009 10007 & done; wait' >/dev/null &
+	until_true open_now 1
+	: >/run/ctr/guest-open/rootfs/tmp/more
+	until_true open_now 67
+	kill -KILL $(cat /run/ctr/guest-open/pid)
+	wait $!
 	run_ctr guest-net sh -c 'ready() { until grep -q ready /tmp/s 2>/dev/null; do :; done; rm /tmp/s; }
 		net serve tcp 127.0.0.1 80 7 1009 100003 >/tmp/s & ready; net call tcp 127.0.0.1 80 7 1009 100003; wait
 		net call tcp 127.0.0.1 81 3 1 1
@@ -93,6 +128,10 @@ if start peer.json cnetpeer -j -i 500ms; then
 		net serve unix /tmp/u 0 3 10 20 >/tmp/s & ready; net call unix /tmp/u 0 3 10 20; wait
 		net ask 127.0.0.1 www.example.com 1 sendto' >/dev/null
 	stop peer.json
+	check "bytes of connections while they are open" "$((67 * 1009)) $((67 * 10007))" "$(open_bytes 'action == "total" and
+		.["network.connections.open"] > 0')"
+	check "the same when they have closed" "$((67 * 1009)) $((67 * 10007)) 67 67" "$(open_bytes true
+		) $(of=guest-open sum network.connections.closed 'dir == "outbound"') $(of=guest-open sum event.count 'dir == "outbound"')"
 	check "TCP contacts, and bytes each way" "7 7 7063 700021" "$(sum event.count 'via == "tcp" and dir == "outbound" and .["destination.port"] == 80'
 		) $(sum event.count 'via == "tcp" and dir == "inbound"') $(sum source.bytes 'via == "tcp" and dir == "inbound"'
 		) $(sum destination.bytes 'via == "tcp" and dir == "outbound"')"
@@ -102,7 +141,7 @@ if start peer.json cnetpeer -j -i 500ms; then
 		) $(sum destination.bytes 'via == "udp" and dir == "outbound"')"
 	check "unix contacts" "3 3" "$(sum event.count 'via == "unix" and dir == "outbound"') $(sum event.count 'via == "unix" and dir == "inbound"')"
 	check "both ends named" 0 "$(jq -c "$names"'select(event and .["network.failures"] == 0 and .["destination.port"] != 53 and action != "listen" and
-		.["network.direction"] != "listening" and (.["source.container.name"] != "guest-net" or .["destination.container.name"] != "guest-net"))' peer.json | wc -l)"
+		.["network.direction"] != "listening" and (.["source.container.name"] != ctr or .["destination.container.name"] != ctr))' peer.json | wc -l)"
 	check "question" '"www.example.com"' "$(jq "$names"'select(event and action == "query") | .["dns.question.name"]' peer.json)"
 fi
 
@@ -153,5 +192,55 @@ if start contact.json ccontact -j; then
 	for what in signal:101 ptrace:9 process_vm_readv:7 proc_mem:5 proc_root:2; do
 		check "${what%:*} across containers" ${what#*:} "$(total contact.json event.count "$of"' and action == "'${what%:*}'"')"
 	done
+fi
+
+listed() { # NAME FIELD...: of its only row in list.json
+	local name=$1
+	shift
+	jq -r "$names"'select(event and ctr == "'$name'") | [.[$ARGS.positional[]] | if type == "array" then join(" ") else . end] |
+		join(" ")' list.json --args -- "$@"
+}
+
+list() { # ARGS...
+	timeout 60 ccontainers "$@" >list.json 2>list.json.err </dev/null
+}
+
+before=$(date +%s)
+edit='.annotations = {"org.opencontainers.image.ref.name": "img/list:7", "tier": "db"}' run_ctr guest-list \
+	sh -c 'i=0; while [ $((i += 1)) -le 11 ]; do sleep 1000 & done; exec use burn 1 aside burn 1 hold' >list &
+first=$!
+cgroup=$(echo hostpid | sha256sum | cut -c 1-64)
+edit='del(.linux.namespaces[] | select(.type == "pid")) | .linux.cgroupsPath = "/'$cgroup'"' run_ctr guest-hostpid \
+	sh -c 'sleep 1000 & echo waiting; exec sleep 1000' >hostpid &
+running() {
+	[ "$(grep -c 'done burn' list)" = 2 ] && grep -q waiting hostpid
+}
+if until_true running; then
+	p=$(cat /run/ctr/guest-list/pid) q=$(cat /run/ctr/guest-hostpid/pid)
+	list -j
+	ended list.json $?
+	check "containers listed" "guest-hostpid guest-list" "$(jq -r "$names"'select(event) | ctr' list.json | sort | xargs)"
+	check "id, engine, image, first process, cgroup, tasks" "guest-list runc img/list:7 $p 1 use /guest-list 13 12" "$(
+		listed guest-list container.id container.runtime container.image.name process.pid process.vpid process.name \
+			container.cgroup.path container.tasks container.processes)"
+	check "labels" "org.opencontainers.image.ref.name=img/list:7 tier=db" "$(listed guest-list container.labels | tr ' ' '\n' | sort | xargs)"
+	check "since when" "true true" "$([ "$(listed guest-list container.started)" = "$(listed guest-list process.creation.time)" ] &&
+		echo true) $(listed guest-list container.started | jq -R --argjson from $before --argjson to $(date +%s) \
+		'(.[:19] + "Z" | fromdate) as $t | $t >= $from - 1 and $t <= $to + 1')"
+	check "one in the host's pid namespace" "guest-hostpid runc $q /$cgroup 2" "$(
+		listed guest-hostpid container.id container.runtime process.pid container.cgroup.path container.tasks)"
+	list -j -a
+	check "the host, and both" "guest-hostpid guest-list null" "$(jq -r "$names"'select(event) | ctr' list.json | sort | xargs)"
+	list
+	check "table" "guest-list runc img/list:7 guest-list $p 13" "$(awk '$1 == "guest-list" {print $1, $2, $3, $4, $5, $7}' list.json)"
+	list --csv
+	check "CSV" "1 1" "$(grep -c '"*guest-list"*,' list.json) $(grep -c '"*guest-hostpid"*,' list.json)"
+	kill -KILL $p
+	wait $first
+	list -j
+	check "one that ended is not listed" guest-hostpid "$(jq -r "$names"'select(event) | ctr' list.json)"
+	list -j -c guest-list
+	ended list.json $?
+	check "nor found" "ccontainers: no such container is running" "$(cat list.json.err)"
 fi
 exit $bad

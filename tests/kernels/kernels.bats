@@ -13,7 +13,8 @@ setup_file() {
 		>"$BATS_FILE_TMPDIR/ctr/config.new"
 	mv "$BATS_FILE_TMPDIR/ctr/config.new" "$BATS_FILE_TMPDIR/ctr/config.json"
 	"$CB_TOP/scripts/kernels/mkinitrd" "$BATS_FILE_TMPDIR/initrd" "$(command -v runc)=/usr/sbin/runc" \
-		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$O/cfileaccess" "$O/cresource" "$O/ccontact" "$BATS_FILE_TMPDIR/ctr=/ctr"
+		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$O/cfileaccess" "$O/cresource" "$O/ccontact" "$O/ccontainers" \
+		"$BATS_FILE_TMPDIR/ctr=/ctr"
 }
 
 guest() {
