@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+# Containers that share the pid namespace of the host: no process of theirs is the first of a namespace.
+bats_require_minimum_version 1.5.0
+load lib
+load engines
+
+setup_file() { engines_up hybrid docker podman runc; }
+teardown_file() { engines_down; }
+
+setup() {
+	live_setup
+	ROWS=$BATS_TEST_TMPDIR/rows
+}
+
+teardown() { engine_teardown; live_teardown; }
+
+# A cgroup as engines name theirs: 64 hexadecimal digits
+hex() {
+	printf '%s' "$BATS_TEST_TMPDIR $1" | sha256sum | cut -c 1-64
+}
+
+# hostpid_brief ENGINE: a container that is gone after 50 ms has its name in each row.
+hostpid_brief() {
+	local right name
+	name=$(engine_name "$1" one)
+	right="ctr == \"$name\" and (.[\"container.image.name\"] // \"\") == \"$(engine_image "$1" one)\" and
+		.[\"container.runtime\"] == \"$1\""
+	collector_start "$ROWS" cexecsnoop -j
+	case $1 in
+	runc) ctr_run one --host-pid --cgroup "/$(hex one)" --annotation "org.opencontainers.image.ref.name=$OCI_IMAGE" -- \
+		sh -c "/$TAG/execs 3; sleep 0.05" >/dev/null ;;
+	*)
+		RUN=(--rm --pid=host)
+		engine_start "$1" one sh -c "/$TAG/execs 3; sleep 0.05"
+		;;
+	esac
+	wait_for has_rows "$ROWS" 'event and action == "exit" and comm == "sleep"'
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	assert_rows "$ROWS" "event and $right and action == \"start\" and args[1:2] == [\"child\"] and (exe | startswith(\"/$TAG/\"))" 3
+	assert_rows "$ROWS" "event and (exe // \"\" | startswith(\"/$TAG/\")) and ($right | not)" 0
+	assert_rows "$ROWS" "event and ($right) and ([comm] - [\"sh\", \"execs\", \"sleep\", \"exe\"] | length > 0)" 0
+}
+
+@test "docker: a container of a moment is named in each row" { hostpid_brief docker; }
+@test "podman: a container of a moment is named in each row" { hostpid_brief podman; }
+@test "runc: a container of a moment is named in each row" { hostpid_brief runc; }
+
+# children NUMBER: so many rows of a program's children, that only this file's containers have
+children() {
+	assert_rows "$ROWS" "event and action == \"start\" and args[1:2] == [\"child\"] and (exe | startswith(\"/$TAG/\"))" "$1"
+}
+
+@test "a container is over when its last process is, whoever leaves its folder; its series go" {
+	local id after end
+	id=$(ctr_id over)
+	collector_start "$ROWS" cresource -j -i 1s --prometheus="$ROWS.prom"
+	ctr_start over --host-pid --cgroup "/$(hex over)" -- sh -c 'sleep 1000 & read x </tmp/none; use hold & use burn 101 hold'
+	wait_for has_rows "$ROWS" "event and ctr == \"$id\""
+	wait_for grep -qF "\"$id\"" "$ROWS.prom"
+	runc kill -a "$id" KILL 2>/dev/null || runc kill "$id" KILL
+	wait_for eval '[ -z "$(cat /sys/fs/cgroup/pids/$(hex over)/cgroup.procs /sys/fs/cgroup/$(hex over)/cgroup.procs 2>/dev/null)" ]'
+	after=$(date +%s%N)
+	wait_for has_rows "$ROWS" "event and ctr == \"$id\" and action == \"end\""
+	# it says when
+	end=$(date -d "$(rows "$ROWS" "event and ctr == \"$id\" and action == \"end\"" | jq -r '.["@timestamp"]')" +%s%N)
+	[ "$end" -le $((after + 50000000)) ]
+	assert_rows "$ROWS" "event and ctr == \"$id\" and action == \"end\"" 1
+	WAIT=60 wait_for eval '! grep -qF "\"$id\"" "$ROWS.prom"'
+	collector_stop "$ROWS"
+}
+
+@test "a pid namespace made inside is part of the container, for who comes later, too" {
+	local id
+	id=$(ctr_id deep)
+	ctr_start deep --host-pid --cap CAP_SYS_ADMIN --cgroup "/$(hex deep)" -- sh -c "unshare -p -f sh -c 'echo in; sleep 1000; :' & wait"
+	wait_for grep -q in "$CTR_DIR/deep/out"
+	timeout 30 ccontainers -j -c "$id" >"$ROWS"
+	assert_rows "$ROWS" event 1
+	# sh, unshare, sh, sleep
+	assert_rows "$ROWS" 'event and .["container.tasks"] == 4' 1
+	collector_start "$ROWS" cexecsnoop -j -c "$id"
+	ctr_exec deep "/$TAG/execs" 3
+	ctr_stop deep
+	collector_stop "$ROWS"
+	children 3
+	assert_rows "$ROWS" "event and ctr != \"$id\"" 0
+}
+
+@test "whose cgroup nobody knows takes no name of what it holds" {
+	collector_start "$ROWS" cexecsnoop -j
+	ctr_start plain --host-pid --cap CAP_SYS_ADMIN -- sh -c "unshare -p -f sh -c '/$TAG/execs 1; echo in; sleep 1000; :' &
+		until [ -e /tmp/go ]; do sleep 0.05; done; /$TAG/execs 3; echo out; wait"
+	wait_for grep -q in "$CTR_DIR/plain/out"
+	touch "/proc/$(ctr_pid plain)/root/tmp/go"
+	wait_for grep -q out "$CTR_DIR/plain/out"
+	ctr_exec plain "/$TAG/execs" 5
+	collector_stop "$ROWS"
+	# what has a pid namespace of its own is seen
+	children 1
+}
+
+@test "mounts of a container that is over, whose first process executed nothing, name nobody" {
+	local i
+	collector_start "$ROWS" cexecsnoop -j
+	# numbers of namespaces are used again at once
+	for i in 1 2 3 4 5; do
+		unshare --pid --mount bash -c '(/bin/true; /bin/sleep 0.01; :) & wait'
+		ctr_run "plain$i" --host-pid -- "/$TAG/execs" 3 >/dev/null
+	done
+	wait_for has_rows "$ROWS" 'event and comm == "sleep" and exe != "/usr/bin/busybox"' 5
+	collector_stop "$ROWS"
+	children 0
+}
