@@ -2,9 +2,9 @@
 /*
  * file ROUNDS: what cfileaccess costs an open and, with --bytes, a read.
  *
- * As in percall: modes are attached and detached in turn in every round, in an order that rotates, the figure of a
- * round is the best of several runs in CPU time of the thread, and what is printed are medians of differences within
- * a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop and filetop.
+ * As in percall: modes are attached and detached in turn in every round, in an order that rotates, and what a mode is
+ * compared with stands right beside it; the figure of a round is the best of several runs in CPU time of the thread,
+ * and what is printed are medians of differences within a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop and filetop.
  */
 #include <bpf/bpf.h>
 #include <sys/stat.h>
@@ -118,6 +118,7 @@ struct bench {
 	struct paired_peer peer;
 	bool without[NMODES]; /* does not run here */
 	double *ns[NMODES][NLOADS]; /* by round */
+	double *base[NMODES][NLOADS]; /* what it is compared with, measured beside it */
 	struct cb_err err;
 };
 
@@ -210,20 +211,22 @@ static int measure(struct bench *b, int load, double *ret)
 	return paired_measure(&b->worker[loads[load].who], load, drain, b, ret, &b->err);
 }
 
-static int round_of(struct bench *b, int r)
+static int base_of(int m)
 {
-	int err = 0;
+	return modes[m].base;
+}
 
-	for (int j = 0; !err && j < NMODES; j++) {
-		enum mode m = (j + r) % NMODES;
+static int measure_mode(void *arg, int m, int of, int r)
+{
+	struct bench *b = arg;
+	int err;
 
-		if (b->without[m])
-			continue;
-		err = attach(b, m);
-		for (int l = 0; !err && l < NLOADS; l++)
-			err = measure(b, l, &b->ns[m][l][r]);
-		detach(b);
-	}
+	if (b->without[of])
+		return 0;
+	err = attach(b, m);
+	for (int l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
+	detach(b);
 	return err;
 }
 
@@ -271,8 +274,8 @@ static void report(struct bench *b)
 		       "over the empty program");
 		for (int m = 1; m < NMODES; m++)
 			if (!b->without[m])
-				paired_print(modes[m].name, b->ns[m][l], b->ns[NOTHING][l], b->ns[modes[m].base][l],
-					     b->rounds, 1);
+				paired_print(modes[m].name, b->ns[m][l], b->ns[NOTHING][l],
+					     modes[m].base == (enum mode)m ? NULL : b->base[m][l], b->rounds, 1);
 	}
 	printf("goals:\n");
 	paired_goal("open, deduplicated, over nothing", b->ns[OPENS][OPEN_ONE], b->ns[NOTHING][OPEN_ONE], b->rounds, 1, 250);
@@ -325,7 +328,7 @@ static int bench(struct bench *b)
 	if (!err)
 		try_peers(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = round_of(b, r);
+		err = paired_round(NMODES, r, base_of, measure_mode, b);
 	return err ? err : check(b);
 }
 
@@ -343,9 +346,10 @@ int main(int argc, char **argv)
 		return CB_EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	for (int m = 0; m < NMODES; m++)
-		for (int l = 0; l < NLOADS; l++)
-			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
+	for (int m = 0; m < NMODES; m++) {
+		paired_rooms(b->ns[m], NLOADS, b->rounds);
+		paired_rooms(b->base[m], NLOADS, b->rounds);
+	}
 	err = make_files(true, &b->err);
 	if (!err)
 		err = bench(b);

@@ -163,6 +163,35 @@ static inline int paired_measure(struct paired_worker *w, unsigned char load, vo
 	return 0;
 }
 
+/* Figures of n loads, by round */
+static inline void paired_rooms(double **to, size_t n, int rounds)
+{
+	while (n--)
+		to[n] = cb_xalloc(rounds * sizeof(**to));
+}
+
+/*
+ * A round: every mode in turn, in an order that rotates, and what it is compared with (base) right before it, in the
+ * next round right after it. measure(arg, m, of, r) measures m beside of (m itself: as itself) for round r.
+ */
+static inline int paired_round(int nmodes, int r, int (*base)(int m), int (*measure)(void *arg, int m, int of, int r),
+			       void *arg)
+{
+	int err = 0;
+
+	for (int j = 0; !err && j < nmodes; j++) {
+		int m = (j + r) % nmodes, b = base(m);
+
+		if (b != m && r % 2 == 0)
+			err = measure(arg, b, m, r);
+		if (!err)
+			err = measure(arg, m, m, r);
+		if (!err && b != m && r % 2)
+			err = measure(arg, b, m, r);
+	}
+	return err;
+}
+
 /* One pass of the iterator gives the watched tasks their state. */
 static inline int paired_adopt(struct bpf_object *o, struct cb_err *e)
 {
@@ -292,7 +321,7 @@ static inline struct paired_spread paired_spread_of(const double *m, const doubl
 	return s;
 }
 
-/* A line of a mode: what it costs over nothing, and over the empty programs on the same tracepoints. */
+/* A line of a mode: what it costs over nothing, and (unless NULL) over the empty programs on the same tracepoints. */
 static inline void paired_print(const char *mode, const double *m, const double *nothing, const double *empty, int rounds,
 				int copies)
 {
@@ -302,7 +331,7 @@ static inline void paired_print(const char *mode, const double *m, const double 
 
 	snprintf(middle, sizeof(middle), "[%.0f..%.0f]", over.low, over.high);
 	printf("  %-28s %6.0f %-14s", mode, over.median, middle);
-	if (!empty || m == empty) {
+	if (!empty) {
 		printf("\n");
 		return;
 	}

@@ -194,6 +194,7 @@ struct bench {
 	struct paired_peer peer;
 	bool without[NMODES];	    /* does not run here */
 	double *ns[NMODES][NLOADS]; /* by round */
+	double *base[NMODES][NLOADS]; /* nothing attached, measured beside it */
 	struct cb_err err;
 };
 
@@ -229,20 +230,22 @@ static int measure(struct bench *b, int load, double *ret)
 	return paired_measure(&b->worker[loads[load].who], load, drain, b, ret, &b->err);
 }
 
-static int round_of(struct bench *b, int r)
+static int base_of(int m)
 {
-	int err = 0;
+	return NOTHING;
+}
 
-	for (int j = 0; !err && j < NMODES; j++) {
-		enum mode m = (j + r) % NMODES;
+static int measure_mode(void *arg, int m, int of, int r)
+{
+	struct bench *b = arg;
+	int err;
 
-		if (b->without[m])
-			continue;
-		err = attach(b, m);
-		for (int l = 0; !err && l < NLOADS; l++)
-			err = measure(b, l, &b->ns[m][l][r]);
-		paired_peer_end(&b->peer);
-	}
+	if (b->without[of])
+		return 0;
+	err = attach(b, m);
+	for (int l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
+	paired_peer_end(&b->peer);
 	return err;
 }
 
@@ -260,7 +263,7 @@ static int bench(struct bench *b)
 	if (!err)
 		try_peers(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = round_of(b, r);
+		err = paired_round(NMODES, r, base_of, measure_mode, b);
 	return err;
 }
 
@@ -272,10 +275,10 @@ static void report(struct bench *b)
 		       paired_spread_of(b->ns[NOTHING][l], NULL, b->rounds, 1).median, "", "over", "nothing");
 		for (int m = 1; m < NMODES; m++)
 			if (!b->without[m])
-				paired_print(modes[m].name, b->ns[m][l], b->ns[NOTHING][l], b->ns[m][l], b->rounds, 1);
+				paired_print(modes[m].name, b->ns[m][l], b->base[m][l], NULL, b->rounds, 1);
 	}
 	printf("goals:\n");
-	paired_goal("a call that nobody wants", b->ns[CNETPEER][OTHER], b->ns[NOTHING][OTHER], b->rounds, 1, 15);
+	paired_goal("a call that nobody wants", b->ns[CNETPEER][OTHER], b->base[CNETPEER][OTHER], b->rounds, 1, 15);
 	for (int m = TCPCONNECT; m < NMODES; m++) {
 		char what[64];
 
@@ -301,9 +304,10 @@ int main(int argc, char **argv)
 		return CB_EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	for (int m = 0; m < NMODES; m++)
-		for (int l = 0; l < NLOADS; l++)
-			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
+	for (int m = 0; m < NMODES; m++) {
+		paired_rooms(b->ns[m], NLOADS, b->rounds);
+		paired_rooms(b->base[m], NLOADS, b->rounds);
+	}
 	err = bench(b);
 	if (err)
 		fprintf(stderr, "peer: %s\n", b->err.text);

@@ -307,32 +307,22 @@ static int settle(struct bench *b)
 	return err;
 }
 
-static int measure_mode(struct bench *b, enum mode m, double *ret[NLOADS], int r)
+static int base_of(int m)
 {
-	int err = attach(b, m);
-
-	for (size_t l = 0; !err && l < NLOADS; l++)
-		err = measure(b, l, &ret[l][r]);
-	detach(b);
-	return err;
+	return modes[m].base;
 }
 
-static int round_of(struct bench *b, int r)
+static int measure_mode(void *arg, int m, int of, int r)
 {
-	int err = 0;
+	struct bench *b = arg;
+	int err;
 
-	for (int j = 0; !err && j < NMODES; j++) {
-		enum mode m = (j + r) % NMODES, base = modes[m].base;
-
-		if (m == PEER && !b->has_peer)
-			continue;
-		if (base != m && r % 2 == 0)
-			err = measure_mode(b, base, b->base[m], r);
-		if (!err)
-			err = measure_mode(b, m, b->ns[m], r);
-		if (!err && base != m && r % 2)
-			err = measure_mode(b, base, b->base[m], r);
-	}
+	if (of == PEER && !b->has_peer)
+		return 0;
+	err = attach(b, m);
+	for (size_t l = 0; !err && l < NLOADS; l++)
+		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
+	detach(b);
 	return err;
 }
 
@@ -419,7 +409,7 @@ static int bench(struct bench *b)
 	if (!err)
 		err = settle(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = round_of(b, r);
+		err = paired_round(NMODES, r, base_of, measure_mode, b);
 	if (!err)
 		err = check(b, b->seq, modes[SEQUENCES].name);
 	if (!err)
@@ -449,11 +439,10 @@ int main(int argc, char **argv)
 	b->has_peer = !access(SYSCOUNT, X_OK);
 	if (!b->has_peer)
 		fprintf(stderr, "percall: no %s (Debian: libbpf-tools): measured without it\n", SYSCOUNT);
-	for (int m = 0; m < NMODES; m++)
-		for (size_t l = 0; l < NLOADS; l++) {
-			b->ns[m][l] = cb_xalloc(b->rounds * sizeof(double));
-			b->base[m][l] = cb_xalloc(b->rounds * sizeof(double));
-		}
+	for (int m = 0; m < NMODES; m++) {
+		paired_rooms(b->ns[m], NLOADS, b->rounds);
+		paired_rooms(b->base[m], NLOADS, b->rounds);
+	}
 	err = bench(b);
 	if (err)
 		fprintf(stderr, "percall: %s\n", b->err.text);
