@@ -313,9 +313,10 @@ start_ctr() {
 }
 
 start_runc() {
-	local name=$1
+	local name=$1 how=ctr_start
 	shift
-	ctr_start "$name" --bind /proc:/hostproc --annotation "org.opencontainers.image.ref.name=$OCI_IMAGE" -- "$@"
+	[ "${RUN[*]}" != --rm ] || how=ctr_run
+	$how "$name" --bind /proc:/hostproc --annotation "org.opencontainers.image.ref.name=$OCI_IMAGE" -- "$@"
 }
 
 start_crun() {
