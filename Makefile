@@ -151,7 +151,7 @@ bootstrap:
 
 check: bootstrap
 	$(MAKE) tools tests man
-	O=$(O) tests/run
+	SAN=$(SAN) O=$(O) tests/run
 
 demo: bootstrap
 	$(MAKE) tools $(HELPER)

@@ -5,6 +5,7 @@
  * by a thread that is not the first.
  */
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -37,15 +38,36 @@ static void on_signal(int sig)
 	times(1, SYS_getegid);
 }
 
+#ifdef __x86_64__
+static sigjmp_buf back;
+
+static void on_fault(int sig)
+{
+	siglongjmp(back, 1);
+}
+
+/* Where the machine knows no such calls they are a fault. */
 static void int80(int n, long nr)
 {
-#ifdef __x86_64__
 	long ret;
 
+	signal(SIGSEGV, on_fault);
+	if (sigsetjmp(back, 1)) {
+		if (write(1, "no 32-bit calls\n", 16) != 16)
+			_exit(1);
+		return;
+	}
 	while (n--)
 		__asm__ volatile("int $0x80" : "=a"(ret) : "a"(nr) : "memory", "r8", "r9", "r10", "r11");
-#endif
+	signal(SIGSEGV, SIG_DFL);
 }
+#else
+static void int80(int n, long nr)
+{
+	if (write(1, "no 32-bit calls\n", 16) != 16)
+		_exit(1);
+}
+#endif
 
 static void wait_child(void)
 {

@@ -18,9 +18,17 @@ did() {
 	local name=$1 rc=0
 	shift
 	ctr_run "$name" "$@" >"$BATS_TEST_TMPDIR/said" || rc=$?
-	[ $rc != 77 ] || skip "this machine has no 32-bit calls"
 	[ $rc = 0 ] || fail "$*: exit status $rc"
 }
+
+# There are machines without, whatever their kernel was built with.
+has_compat() {
+	local rc=0
+	"$HELPERS/compat" getpid 1 >/dev/null || rc=$?
+	[ $rc != 77 ]
+}
+
+no_compat="this machine has no 32-bit calls"
 
 sum_counts() {
 	rows "$ROWS" "event and ($1)" | jq -s 'map(.["event.count"]) | add // 0'
@@ -28,6 +36,7 @@ sum_counts() {
 
 @test "cexecsnoop: a program started by a 32-bit call, and a 32-bit program" {
 	local id
+	has_compat || skip "$no_compat"
 	id=$(ctr_id work)
 	collector_start "$ROWS" cexecsnoop -j -c "$id"
 	did work sh -c 'compat exec /bin/execs 0; compat program /tmp/small 7'
@@ -41,6 +50,7 @@ sum_counts() {
 
 @test "ctop-syscalls: 32-bit calls by their own names, in the sequence and counted" {
 	local id counts=$BATS_TEST_TMPDIR/counts n
+	has_compat || skip "$no_compat"
 	id=$(ctr_id work)
 	collector_start "$ROWS" ctop-syscalls -S -j -c "$id"
 	collector_start "$counts" ctop-syscalls -j -c "$id" -i 200ms
@@ -59,22 +69,26 @@ sum_counts() {
 @test "cfileaccess: a program that asks a ring for files, and one of 32 bits, are partly seen" {
 	local id=$(ctr_id work) n
 	collector_start "$ROWS" cfileaccess -j -c "$id"
-	did work sh -c 'echo x >/tmp/gone; ring 0 7; ring unlink /tmp/gone; [ ! -e /tmp/gone ] && compat program /tmp/small 11'
+	local then=true
+	! has_compat || then='compat program /tmp/small 11'
+	did work sh -c "echo x >/tmp/gone; ring 0 7; ring unlink /tmp/gone; [ ! -e /tmp/gone ] && $then"
 	collector_stop "$ROWS"
 	assert_no_loss "$ROWS"
 	assert_rows "$ROWS" 'event and action == "partly-seen" and comm == "ring" and .["file.flags"] == "io_uring" and exe == "/usr/bin/ring"' 1
 	[ "$(sum_counts 'action == "partly-seen" and comm == "ring"')" -ge 10 ]
-	assert_rows "$ROWS" 'event and action == "partly-seen" and exe == "/tmp/small" and .["file.flags"] == "32-bit"' 1
 	assert_rows "$ROWS" "event and action == \"partly-seen\" and ctr != \"$id\"" 0
+	[ "$then" != true ] || skip "$no_compat"
+	assert_rows "$ROWS" 'event and action == "partly-seen" and exe == "/tmp/small" and .["file.flags"] == "32-bit"' 1
 }
 
 @test "cnetpeer: connections begun by a ring, by 32-bit calls and by a plain program are counted alike" {
 	local id=$(ctr_id work)
 	collector_start "$ROWS" cnetpeer -j -c "$id" -i 200ms
-	did work sh -c 'ring connect 127.0.0.1 4001 7; compat connect 127.0.0.1 4002 11; net call tcp 127.0.0.1 4003 13 1 1; true'
+	did work sh -c 'ring connect 127.0.0.1 4001 7; net call tcp 127.0.0.1 4003 13 1 1; compat connect 127.0.0.1 4002 11; true'
 	collector_stop "$ROWS"
 	assert_no_loss "$ROWS"
-	for n in 4001:7:ring 4002:11:compat 4003:13:net; do
+	for n in 4001:7:ring 4003:13:net 4002:11:compat; do
+		[ "$n" != 4002:11:compat ] || has_compat || skip "$no_compat"
 		IFS=: read -r port count comm <<<"$n"
 		[ "$(sum_counts ".[\"network.direction\"] == \"outbound\" and .[\"destination.port\"] == $port and .[\"destination.address\"] == \"127.0.0.1\" and
 			comm == \"$comm\"")" = "$count" ]
@@ -83,6 +97,7 @@ sum_counts() {
 
 @test "ccontact: a signal across containers by a 32-bit call" {
 	local p
+	has_compat || skip "$no_compat"
 	ctr_start victim contact wait
 	wait_for grep -q waiting "$CTR_DIR/victim/out"
 	p=$(ctr_pid victim)
@@ -91,7 +106,6 @@ sum_counts() {
 	ctr_start spy --host-pid --cgroup "/$(printf 'around %s' $$ | sha256sum | cut -c 1-64)" -- \
 		sh -c "compat kill $p 17; echo status \$?; sleep 1000"
 	wait_for grep -q '^status' "$CTR_DIR/spy/out"
-	! grep -q '^status 77$' "$CTR_DIR/spy/out" || skip "this machine has no 32-bit calls"
 	grep -q '^status 0$' "$CTR_DIR/spy/out"
 	wait_for has_rows "$ROWS" 'event and action == "signal" and comm == "compat"'
 	collector_stop "$ROWS"
