@@ -203,7 +203,7 @@ static int tell_gone(struct cb_cont *c, void *arg)
 	struct cb_run *run = arg;
 
 	if (c->gone)
-		cb_prom_gone(run->prom, c->id, c->name, c->gone);
+		cb_prom_gone(run->prom, c->id, c->name, c->gone, run->opt.interval_ns);
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #define MAX_LABELS 1024	       /* different calls, actions or values of a field, then "other" */
 #define LABEL_BYTES 200
 #define LINGER_NS 30000000000ULL /* a container that is gone is told for so long: scrapes come each 15 s or so */
-#define LATE_NS 2000000000ULL	 /* its last events may come so much later */
+#define LATE_NS 2000000000ULL	 /* its last events may come so much later than at the end of the interval */
 #define ID_FULL 64		 /* ids of so many digits are known by their first */
 #define ID_SHORT 12
 
@@ -393,12 +393,12 @@ void cb_prom_event(struct cb_prom *p, const struct cb_event *ev, uint64_t now)
 }
 
 /* One with the same id may have been started since. */
-void cb_prom_gone(struct cb_prom *p, const char *cont_id, const char *cont_name, uint64_t when)
+void cb_prom_gone(struct cb_prom *p, const char *cont_id, const char *cont_name, uint64_t when, uint64_t interval)
 {
 	const char *id = *cont_id ? cont_id : cont_name;
 
 	for (struct cont *c = p->cont; c; c = c->hh.next)
-		if (!c->gone && c->seen < when + LATE_NS && !strcmp(c->id, id))
+		if (!c->gone && c->seen < when + interval + LATE_NS && !strcmp(c->id, id))
 			c->gone = when;
 }
 

@@ -100,7 +100,9 @@ static void test_container_that_is_gone(void **state)
 
 	syscall_event(p, &web, "read", 11, 2, 100 * S);
 	syscall_event(p, &db, "read", 13, 2, 100 * S);
-	cb_prom_gone(p, ID, "web", 101 * S);
+	/* what it did last is told at the end of an interval of 5 s */
+	syscall_event(p, &web, "write", 17, 0, 105 * S);
+	cb_prom_gone(p, ID, "web", 101 * S, 5 * S);
 	t = written(p, 110 * S);
 	has(t, "container=\"web\"");
 	free(t);
@@ -110,7 +112,7 @@ static void test_container_that_is_gone(void **state)
 	free(t);
 	/* one of the same name and id that lives on */
 	syscall_event(p, &web, "read", 3, 0, 140 * S);
-	cb_prom_gone(p, ID, "web", 101 * S);
+	cb_prom_gone(p, ID, "web", 101 * S, 5 * S);
 	t = written(p, 200 * S);
 	has(t, "cbtools_syscall_count_total" WEB ",syscall=\"read\"} 3\n");
 	free(t);
