@@ -4,14 +4,17 @@ setup() {
 	top=$BATS_TEST_DIRNAME/../..
 }
 
-@test "bootstrap: nothing to do is said by saying nothing, and quickly" {
+@test "bootstrap: where nothing is missing nothing is said, and no package manager started" {
 	command -v dpkg-query >/dev/null || skip "no dpkg"
 	"$top/scripts/bootstrap" --list || skip "not all is installed"
-	begin=$(date +%s%N)
-	run "$top/scripts/bootstrap"
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for name in apt-get apt-cache dnf; do
+		printf '#!/bin/sh\necho called\n' >"$BATS_TEST_TMPDIR/bin/$name"
+	done
+	chmod +x "$BATS_TEST_TMPDIR/bin"/*
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run "$top/scripts/bootstrap"
 	[ "$status" = 0 ]
 	[ -z "$output" ]
-	[ $(($(date +%s%N) - begin)) -lt 1000000000 ]
 }
 
 @test "bootstrap: what it does not know is a usage error" {

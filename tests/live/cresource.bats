@@ -1,3 +1,4 @@
+# Alone: what it measures it compares within 1 %
 load lib
 
 setup() { live_setup; require_bpf; require_runc; }

@@ -1,3 +1,4 @@
+# Alone: it takes both CPUs at full speed
 bats_require_minimum_version 1.5.0
 load lib
 

@@ -1,3 +1,4 @@
+# Alone: it records whatever container there is
 bats_require_minimum_version 1.5.0
 # The daily job: quiet when well, tells when not, learns what was well. With real containers and collectors.
 load lib

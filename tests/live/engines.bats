@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Containers of every engine, on a host with the hybrid hierarchy of cgroups, their state in unusual places.
+# Daemons: docker
 bats_require_minimum_version 1.5.0
 load lib
 load engines

@@ -1,4 +1,5 @@
 # The harness itself: what the other live tests stand on.
+# Alone: it looks for what tests leave behind
 load lib
 
 setup() { live_setup; }

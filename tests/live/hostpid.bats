@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Containers that share the pid namespace of the host: no process of theirs is the first of a namespace.
+# Daemons: docker
 bats_require_minimum_version 1.5.0
 load lib
 load engines

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Nothing hides: one container floods every collector as fast as two cores let it, another does a known number of
 # things. Each of them is there, what was lost is counted, and the tools stay small.
+# Alone: it floods every collector
 bats_require_minimum_version 1.5.0
 load lib
 load supervise

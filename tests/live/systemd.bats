@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # Containers whose cgroups are made by systemd: one boots in namespaces of its own, on cgroup v2.
+# Daemons: docker
 bats_require_minimum_version 1.5.0
 load lib
 load engines

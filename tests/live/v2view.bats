@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Containers of every engine where all cgroups are of v2 (a mount namespace that has no others), their state where
 # it is by default.
+# Daemons: docker
 bats_require_minimum_version 1.5.0
 load lib
 load engines
