@@ -15,7 +15,6 @@ const volatile bool only_failed = false; /* -x */
 const volatile bool by_process = false;	 /* each process is counted by itself */
 const volatile struct contact_call calls[CONTACT_CALLS] = {};
 
-
 #define CB_STATE_DATA                                                                                                  \
 	__u32 queueing; /* in a call that lets the sender say what kind of signal it is */                             \
 	__u32 unused;

@@ -12,6 +12,7 @@
 #include "resource.h"
 
 const volatile __u32 host_netns = 0;
+const volatile __u32 look_again = 16; /* passes after which one that did not run is looked at nevertheless */
 
 /* number of the pass that ends an interval; 0: the runner's other passes */
 __u32 pass = 0;
@@ -43,7 +44,6 @@ static __always_inline void resource_peek(struct seq_file *seq, struct cb_state 
 #define PF_EXITING 0x4
 #define FD_WORDS 1024 /* descriptors of a process are counted up to 65,536 */
 #define CGROUP_LEVELS 8
-#define LOOK_AGAIN 16 /* passes after which one that did not run is looked at nevertheless */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -358,13 +358,10 @@ static __always_inline void levels(struct seq_file *seq, struct resource_total *
 		e->memory_pass = pass;
 }
 
-/*
- * A task that did not run since the last pass used nothing and opened nothing; with a thousand containers to look at
- * one's sums is most of a pass.
- */
+/* A task that did not run since the last pass used nothing and opened nothing: its sums, in no cache, are not touched. */
 static __always_inline bool has_run(struct cb_state *s, struct task_struct *t)
 {
-	return t->se.sum_exec_runtime != s->seen.runtime || (pass + t->pid) % LOOK_AGAIN == 0;
+	return t->se.sum_exec_runtime != s->seen.runtime || (pass + t->pid) % look_again == 0;
 }
 
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)

@@ -211,6 +211,7 @@ void cb_run_rows(struct cb_run *run);
 void cb_run_no_table(struct cb_run *run);
 bool cb_run_table(const struct cb_run *run); /* rows are a table, or would be */
 bool cb_run_by_process(const struct cb_run *run); /* -p, -n or -u: containers are not all that is asked for */
+uint64_t cb_run_interval(const struct cb_run *run); /* ns; 0: the tool has none */
 void cb_run_columns(struct cb_run *run, const char *fields); /* in start: --fields of a table unless one is given */
 bool cb_run_kernel_has(const char *function);	  /* a function programs may call (kfunc) */
 /* In parse: which of the words arg is, or -EINVAL with a text that names them all. */

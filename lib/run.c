@@ -67,6 +67,11 @@ bool cb_run_by_process(const struct cb_run *run)
 	return cb_filter_by_process(run->opt.filter);
 }
 
+uint64_t cb_run_interval(const struct cb_run *run)
+{
+	return run->opt.interval_ns;
+}
+
 bool cb_run_kernel_has(const char *function)
 {
 	return cb_kernel_has_function(function);

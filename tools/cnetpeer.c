@@ -175,20 +175,20 @@ static int ask_live(struct top *t)
 	struct flow_live *l = t->skel->bss->live;
 	uint32_t n = t->skel->bss->nlive;
 	struct entry *e;
+	int err;
 
 	if (!n)
 		return 0;
-	if (bpf_prog_test_run_opts(bpf_program__fd(t->skel->progs.peer_live), &opts))
-		return -errno;
-	for (; n--; l++) {
+	err = bpf_prog_test_run_opts(bpf_program__fd(t->skel->progs.peer_live), &opts) ? -errno : 0;
+	t->skel->bss->nlive = 0;
+	for (; !err && n--; l++) {
 		HASH_FIND(hh, t->entry, &l->flow, sizeof(l->flow), e);
 		if (!e)
 			continue;
 		e->live_tx += l->tx;
 		e->live_rx += l->rx;
 	}
-	t->skel->bss->nlive = 0;
-	return 0;
+	return err;
 }
 
 static int take_socket(struct top *t, const void *key, const void *value)

@@ -26,6 +26,7 @@ CB_SKEL(resource)
 #define IDLE_MAX_NS (8 * IDLE_NS)
 /* What of its memory is anonymous the kernel sums up some time after it changed (mm/memcontrol.c FLUSH_TIME, 2 s). */
 #define SETTLE_NS 4000000000ULL
+#define LOOK_NS 16000000000ULL /* what sleeps is looked at so often, all the same */
 /* What is left after the last interval is no interval: rates would mean nothing. The ends are told. */
 #define SLIVER_NS 5000000ULL
 
@@ -640,6 +641,7 @@ static int setup(struct cb_run *run, void *skel)
 	r->page = sysconf(_SC_PAGESIZE);
 	if (!stat("/proc/self/ns/net", &st))
 		r->skel->rodata->host_netns = st.st_ino;
+	r->skel->rodata->look_again = LOOK_NS > cb_run_interval(run) ? LOOK_NS / cb_run_interval(run) : 1;
 	raise_files();
 	prepare_sockets(r);
 	return 0;

@@ -24,12 +24,13 @@ static const char *const workers[NWORKERS] = { "watched task", "host task" };
 struct bench {
 	int rounds;
 	char *ours;
-	bool without_theirs;
+	bool without[NMODES]; /* does not run here */
 	struct paired_worker worker[NWORKERS];
 	struct paired_peer peer;
 	uint64_t seen[NMODES];	    /* lines that tell of PROGRAM */
 	enum mode mode;
-	double *ns[NMODES][NWORKERS]; /* by round */
+	double *ns[NMODES][NWORKERS];	/* by round */
+	double *base[NMODES][NWORKERS]; /* nothing attached, measured beside it */
 	struct cb_err err;
 };
 
@@ -84,14 +85,23 @@ static void work(char **fds)
 
 /* ---- modes ---- */
 
-static int attach(struct bench *b, enum mode m)
+static int attach(void *arg, int m)
 {
+	struct bench *b = arg;
+
 	b->mode = m;
 	if (m == OURS)
 		return paired_peer_start(&b->peer, b->ours, "CONTAINER", &b->err);
 	if (m == THEIRS)
 		return paired_peer_start(&b->peer, "/usr/sbin/execsnoop", "PCOMM", &b->err);
 	return 0;
+}
+
+static void detach(void *arg)
+{
+	struct bench *b = arg;
+
+	paired_peer_end(&b->peer);
 }
 
 static void count_lines(struct bench *b, const char *text)
@@ -114,25 +124,24 @@ static void drain(void *arg)
 	}
 }
 
-static int round_of(struct bench *b, int r)
+static int base_of(int m)
 {
-	int err = 0;
+	return NOTHING;
+}
 
-	for (int j = 0; !err && j < NMODES; j++) {
-		enum mode m = (j + r) % NMODES;
+static int measure(void *arg, int w, double *ret)
+{
+	struct bench *b = arg;
 
-		if (m == THEIRS && b->without_theirs)
-			continue;
-		err = attach(b, m);
-		for (int w = 0; !err && w < NWORKERS; w++)
-			err = paired_measure(&b->worker[w], 0, drain, b, &b->ns[m][w][r], &b->err);
-		paired_peer_end(&b->peer);
-	}
-	return err;
+	return paired_measure(&b->worker[w], 0, drain, b, ret, &b->err);
 }
 
 static int bench(struct bench *b)
 {
+	const struct paired_plan plan = {
+		.nmodes = NMODES, .nloads = NWORKERS, .ns = b->ns[0], .base_ns = b->base[0], .without = b->without,
+		.base = base_of, .attach = attach, .detach = detach, .measure = measure,
+	};
 	int err = 0;
 
 	for (int i = 0; !err && i < NWORKERS; i++)
@@ -140,12 +149,12 @@ static int bench(struct bench *b)
 	paired_pin(false);
 	if (!err && attach(b, THEIRS)) {
 		fprintf(stderr, "exec: measured without execsnoop: %s\n", b->err.text);
-		b->without_theirs = true;
+		b->without[THEIRS] = true;
 		b->err.text[0] = '\0';
 	}
 	paired_peer_end(&b->peer);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = round_of(b, r);
+		err = paired_round(&plan, b, r);
 	if (!err && !b->seen[OURS])
 		err = cb_fail(&b->err, -EIO, "expected rows of " PROGRAM ", got none");
 	return err;
@@ -160,13 +169,13 @@ static void report(struct bench *b)
 		for (int m = 1; m < NMODES; m++) {
 			struct paired_spread s;
 
-			if (m == THEIRS && b->without_theirs)
+			if (b->without[m])
 				continue;
-			s = paired_spread_of(b->ns[m][w], b->ns[NOTHING][w], b->rounds, 1000);
+			s = paired_spread_of(b->ns[m][w], b->base[m][w], b->rounds, 1000);
 			printf("  %-16s %+7.1f [%+.1f..%+.1f]\n", name_of(m), s.median, s.low, s.high);
 		}
 	}
-	if (b->without_theirs)
+	if (b->without[THEIRS])
 		return;
 	printf("goals:\n");
 	for (int w = 0; w < NWORKERS; w++) {
@@ -210,9 +219,10 @@ int main(int argc, char **argv)
 		return CB_EXIT_USAGE;
 	}
 	b.ours = find_ours();
-	for (int m = 0; m < NMODES; m++)
-		for (int w = 0; w < NWORKERS; w++)
-			b.ns[m][w] = cb_xalloc(b.rounds * sizeof(double));
+	for (int m = 0; m < NMODES; m++) {
+		paired_rooms(b.ns[m], NWORKERS, b.rounds);
+		paired_rooms(b.base[m], NWORKERS, b.rounds);
+	}
 	err = b.ours ? bench(&b) : cb_fail(&b.err, -ENOENT, "no cexecsnoop");
 	if (err)
 		fprintf(stderr, "exec: %s\n", b.err.text);
@@ -221,9 +231,6 @@ int main(int argc, char **argv)
 	paired_peer_end(&b.peer);
 	for (int i = 0; i < NWORKERS; i++)
 		paired_end(&b.worker[i]);
-	for (int m = 0; m < NMODES; m++)
-		for (int w = 0; w < NWORKERS; w++)
-			free(b.ns[m][w]);
 	free(b.ours);
 	return err ? CB_EXIT_FAILED : 0;
 }

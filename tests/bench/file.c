@@ -165,15 +165,18 @@ static void drain(void *arg)
 	paired_peer_drain(&b->peer);
 }
 
-static void detach(struct bench *b)
+static void detach(void *arg)
 {
+	struct bench *b = arg;
+
 	bpf_link__destroy(b->link);
 	b->link = NULL;
 	paired_peer_end(&b->peer);
 }
 
-static int attach(struct bench *b, enum mode m)
+static int attach(void *arg, int m)
 {
+	struct bench *b = arg;
 	struct bpf_program *const program[NMODES] = {
 		[EMPTY] = b->empty->progs.empty_call, [OPENS] = b->file->progs.file_openat,
 		[EMPTY_RAW] = b->empty->progs.empty_exit, [BYTES] = b->file->progs.file_bytes,
@@ -206,28 +209,16 @@ static void try_peers(struct bench *b)
 
 /* ---- measuring ---- */
 
-static int measure(struct bench *b, int load, double *ret)
+static int measure(void *arg, int load, double *ret)
 {
+	struct bench *b = arg;
+
 	return paired_measure(&b->worker[loads[load].who], load, drain, b, ret, &b->err);
 }
 
 static int base_of(int m)
 {
 	return modes[m].base;
-}
-
-static int measure_mode(void *arg, int m, int of, int r)
-{
-	struct bench *b = arg;
-	int err;
-
-	if (b->without[of])
-		return 0;
-	err = attach(b, m);
-	for (int l = 0; !err && l < NLOADS; l++)
-		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
-	detach(b);
-	return err;
 }
 
 /* All that was counted, in the first turn: there is no other. */
@@ -313,6 +304,10 @@ static int make_files(bool make, struct cb_err *e)
 /* The workers have to stand where they belong before the iterator looks at them: they answer once they do. */
 static int bench(struct bench *b)
 {
+	const struct paired_plan plan = {
+		.nmodes = NMODES, .nloads = NLOADS, .ns = b->ns[0], .base_ns = b->base[0], .without = b->without,
+		.base = base_of, .attach = attach, .detach = detach, .measure = measure,
+	};
 	int err = cb_kernel_check(&b->err);
 	double ns;
 
@@ -328,7 +323,7 @@ static int bench(struct bench *b)
 	if (!err)
 		try_peers(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = paired_round(NMODES, r, base_of, measure_mode, b);
+		err = paired_round(&plan, b, r);
 	return err ? err : check(b);
 }
 

@@ -171,23 +171,49 @@ static inline void paired_rooms(double **to, size_t n, int rounds)
 }
 
 /*
- * A round: every mode in turn, in an order that rotates, and what it is compared with (base) right before it, in the
- * next round right after it. measure(arg, m, of, r) measures m beside of (m itself: as itself) for round r.
+ * What is measured how: base says what a mode is compared with (itself: with nothing), attach and detach are of copies
+ * of a mode, measure takes the ns of a load; without (or NULL) names modes that do not run here. ns and base_ns hold
+ * nloads rooms a mode.
  */
-static inline int paired_round(int nmodes, int r, int (*base)(int m), int (*measure)(void *arg, int m, int of, int r),
-			       void *arg)
+struct paired_plan {
+	int nmodes, nloads;
+	double **ns, **base_ns;
+	const bool *without;
+	int (*base)(int m);
+	int (*attach)(void *arg, int m);
+	void (*detach)(void *arg);
+	int (*measure)(void *arg, int load, double *ret);
+};
+
+static inline int paired_mode(const struct paired_plan *p, void *arg, int m, double **to, int r)
+{
+	int err = p->attach(arg, m);
+
+	for (int l = 0; !err && l < p->nloads; l++)
+		err = p->measure(arg, l, &to[l][r]);
+	p->detach(arg);
+	return err;
+}
+
+/*
+ * Round r: every mode in turn, in an order that rotates, and what it is compared with right before it, in the next round
+ * right after it.
+ */
+static inline int paired_round(const struct paired_plan *p, void *arg, int r)
 {
 	int err = 0;
 
-	for (int j = 0; !err && j < nmodes; j++) {
-		int m = (j + r) % nmodes, b = base(m);
+	for (int j = 0; !err && j < p->nmodes; j++) {
+		int m = (j + r) % p->nmodes, base = p->base(m), n = p->nloads;
 
-		if (b != m && r % 2 == 0)
-			err = measure(arg, b, m, r);
+		if (p->without && p->without[m])
+			continue;
+		if (base != m && r % 2 == 0)
+			err = paired_mode(p, arg, base, p->base_ns + m * n, r);
 		if (!err)
-			err = measure(arg, m, m, r);
-		if (!err && b != m && r % 2)
-			err = measure(arg, b, m, r);
+			err = paired_mode(p, arg, m, p->ns + m * n, r);
+		if (!err && base != m && r % 2)
+			err = paired_mode(p, arg, base, p->base_ns + m * n, r);
 	}
 	return err;
 }

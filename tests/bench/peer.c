@@ -205,11 +205,20 @@ static void drain(void *arg)
 	paired_peer_drain(&b->peer);
 }
 
-static int attach(struct bench *b, enum mode m)
+static int attach(void *arg, int m)
 {
+	struct bench *b = arg;
+
 	if (m == NOTHING)
 		return 0;
 	return paired_peer_start(&b->peer, m == CNETPEER ? b->cnetpeer : modes[m].path, modes[m].header, &b->err);
+}
+
+static void detach(void *arg)
+{
+	struct bench *b = arg;
+
+	paired_peer_end(&b->peer);
 }
 
 /* Other tools need what not every kernel has. */
@@ -225,8 +234,10 @@ static void try_peers(struct bench *b)
 	}
 }
 
-static int measure(struct bench *b, int load, double *ret)
+static int measure(void *arg, int load, double *ret)
 {
+	struct bench *b = arg;
+
 	return paired_measure(&b->worker[loads[load].who], load, drain, b, ret, &b->err);
 }
 
@@ -235,22 +246,12 @@ static int base_of(int m)
 	return NOTHING;
 }
 
-static int measure_mode(void *arg, int m, int of, int r)
-{
-	struct bench *b = arg;
-	int err;
-
-	if (b->without[of])
-		return 0;
-	err = attach(b, m);
-	for (int l = 0; !err && l < NLOADS; l++)
-		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
-	paired_peer_end(&b->peer);
-	return err;
-}
-
 static int bench(struct bench *b)
 {
+	const struct paired_plan plan = {
+		.nmodes = NMODES, .nloads = NLOADS, .ns = b->ns[0], .base_ns = b->base[0], .without = b->without,
+		.base = base_of, .attach = attach, .detach = detach, .measure = measure,
+	};
 	int err = 0;
 	double ns;
 
@@ -263,7 +264,7 @@ static int bench(struct bench *b)
 	if (!err)
 		try_peers(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = paired_round(NMODES, r, base_of, measure_mode, b);
+		err = paired_round(&plan, b, r);
 	return err;
 }
 

@@ -173,7 +173,7 @@ struct bench {
 	struct paired_worker worker[NWORKERS];
 	struct bpf_link *link[MAX_COPIES][2];
 	struct paired_peer peer[MAX_COPIES];
-	bool has_peer;
+	bool without[NMODES]; /* does not run here */
 	double *ns[NMODES][NLOADS]; /* by round */
 	double *base[NMODES][NLOADS]; /* what it is compared with, measured beside it */
 	struct cb_err err;
@@ -249,8 +249,10 @@ static void programs_of(struct bench *b, enum mode m, struct bpf_program *ret[2]
 	memcpy(ret, all[m], sizeof(all[m]));
 }
 
-static void detach(struct bench *b)
+static void detach(void *arg)
 {
+	struct bench *b = arg;
+
 	for (int i = 0; i < b->copies; i++) {
 		for (int k = 0; k < 2; k++) {
 			bpf_link__destroy(b->link[i][k]);
@@ -261,8 +263,9 @@ static void detach(struct bench *b)
 		paired_peer_end(&b->peer[i]);
 }
 
-static int attach(struct bench *b, enum mode m)
+static int attach(void *arg, int m)
 {
+	struct bench *b = arg;
 	struct bpf_program *p[2];
 	int err = 0;
 
@@ -288,8 +291,10 @@ static void drain(void *arg)
 	ring_buffer__consume(b->rings);
 }
 
-static int measure(struct bench *b, size_t load, double *ret)
+static int measure(void *arg, int load, double *ret)
 {
+	struct bench *b = arg;
+
 	return paired_measure(&b->worker[workloads[load].who], load, drain, b, ret, &b->err);
 }
 
@@ -310,20 +315,6 @@ static int settle(struct bench *b)
 static int base_of(int m)
 {
 	return modes[m].base;
-}
-
-static int measure_mode(void *arg, int m, int of, int r)
-{
-	struct bench *b = arg;
-	int err;
-
-	if (of == PEER && !b->has_peer)
-		return 0;
-	err = attach(b, m);
-	for (size_t l = 0; !err && l < NLOADS; l++)
-		err = measure(b, l, m == of ? &b->ns[m][l][r] : &b->base[of][l][r]);
-	detach(b);
-	return err;
 }
 
 /* Was what is called watched really watched, and nothing lost? Full chunks only are sent: 128 calls. */
@@ -350,7 +341,7 @@ static void print_mode(struct bench *b, size_t load, enum mode m)
 {
 	bool alone = modes[m].base == m || m == PEER;
 
-	if (m != NOTHING && (m != PEER || b->has_peer))
+	if (m != NOTHING && !b->without[m])
 		paired_print(modes[m].name, b->ns[m][load], b->ns[NOTHING][load], alone ? NULL : b->base[m][load], b->rounds,
 			     b->copies);
 }
@@ -362,7 +353,7 @@ static void goal(struct bench *b, const char *what, size_t load, double most)
 
 static void goal_peer(struct bench *b, const char *what, size_t load)
 {
-	if (b->has_peer)
+	if (!b->without[PEER])
 		paired_goal(what, b->base[PEER][load], b->ns[PEER][load], b->rounds, b->copies, 0);
 }
 
@@ -399,6 +390,10 @@ static void report(struct bench *b)
 
 static int bench(struct bench *b)
 {
+	const struct paired_plan plan = {
+		.nmodes = NMODES, .nloads = NLOADS, .ns = b->ns[0], .base_ns = b->base[0], .without = b->without,
+		.base = base_of, .attach = attach, .detach = detach, .measure = measure,
+	};
 	int err = cb_kernel_check(&b->err);
 
 	for (int i = 0; !err && i < NWORKERS; i++)
@@ -409,7 +404,7 @@ static int bench(struct bench *b)
 	if (!err)
 		err = settle(b);
 	for (int r = 0; !err && r < b->rounds; r++)
-		err = paired_round(NMODES, r, base_of, measure_mode, b);
+		err = paired_round(&plan, b, r);
 	if (!err)
 		err = check(b, b->seq, modes[SEQUENCES].name);
 	if (!err)
@@ -436,8 +431,8 @@ int main(int argc, char **argv)
 		return CB_EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	b->has_peer = !access(SYSCOUNT, X_OK);
-	if (!b->has_peer)
+	b->without[PEER] = access(SYSCOUNT, X_OK);
+	if (b->without[PEER])
 		fprintf(stderr, "percall: no %s (Debian: libbpf-tools): measured without it\n", SYSCOUNT);
 	for (int m = 0; m < NMODES; m++) {
 		paired_rooms(b->ns[m], NLOADS, b->rounds);

@@ -89,7 +89,10 @@ fi
 if start seq.json ctop-syscalls -S -j; then
 	out=$(run_ctr guest-calls calls $calls $threads)
 	check "calls in the container" "total $((calls * threads))" "$(echo "$out" | tail -n 1)"
+	check "32-bit calls in the container" "compat getpid 211" "$(run_ctr guest-compat compat getpid 211)"
 	stop seq.json
+	check "32-bit calls by their names" 211 "$(jq -r "$names"'select(event and ctr == "guest-compat") | .["syscall.sequence"]' seq.json |
+		tr ' ' '\n' | grep -cx compat:getpid)"
 	check "getppid of each thread" "$(i=0; while [ $((i += 1)) -le $threads ]; do echo $calls; done)" \
 		"$(jq -r "$names"'select(event and ctr == "guest-calls") |
 			"\(.["process.thread.id"]) \(.["syscall.sequence"] | [scan("(?<![a-z_])getppid(?![a-z_0-9])")] | length)"' \

@@ -1,10 +1,14 @@
 # The collectors on other kernels, under QEMU: 5.10 with pure cgroup v1, as on RHEL 8 and Anolis 8, and 6.1 with v2.
 load ../live/lib
 
-setup_file() {
+needs() {
 	[ "$(uname -m)" = x86_64 ] || skip "no kernel package: not an x86_64 machine"
 	require_root
 	require_tool qemu-system-x86_64 cpio runc jq busybox
+}
+
+setup_file() {
+	file_needs needs || return 0
 	CTR_ROOT=$BATS_FILE_TMPDIR/ctr/rootfs
 	mkdir -p "$BATS_FILE_TMPDIR/ctr"
 	ctr_root
@@ -16,6 +20,8 @@ setup_file() {
 		"$(command -v jq)" "$O/cexecsnoop" "$O/ctop-syscalls" "$O/cnetpeer" "$O/cfileaccess" "$O/cresource" "$O/ccontact" "$O/ccontainers" \
 		"$BATS_FILE_TMPDIR/ctr=/ctr"
 }
+
+setup() { live_setup; }
 
 guest() {
 	local kernel reason

@@ -2,7 +2,8 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-setup_file() { require_bpf; require_docker; docker_up; }
+needs() { require_bpf && require_docker; }
+setup_file() { ! file_needs needs || docker_up; }
 teardown_file() { docker_down; }
 setup() { live_setup; }
 teardown() { live_teardown; }

@@ -43,9 +43,8 @@ require_engine() {
 engines_up() {
 	local kind=$1 e
 	shift
+	file_needs require_bpf && file_needs require_engine "$@" || return 0
 	export ENGINES="$*" ENG=/run/cbt-eng-$$ TAG=cbt-$$ VIEW_KIND=$kind
-	require_bpf
-	require_engine "$@"
 	mkdir -p "$ENG" "$BATS_FILE_TMPDIR/eng"
 	chmod 711 "$ENG"
 	engine_root || return 1
