@@ -29,7 +29,7 @@ static int db_open(struct cb_db *d, const char *path, int flags, struct cb_err *
 {
 	/* sqlite takes some names for something else than files */
 	char *name = cb_xasprintf("%s%s", *path == '/' ? "" : "./", path);
-	int r = sqlite3_open_v2(name, &d->db, flags, NULL);
+	int r = sqlite3_open_v2(name, &d->db, flags | SQLITE_OPEN_NOMUTEX, NULL); /* one thread has it */
 
 	free(name);
 	d->path = path;

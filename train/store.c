@@ -151,10 +151,10 @@ static void freeze(struct cb_program *p, unsigned order)
 
 static void load_counts(struct load *l, bool judge)
 {
-	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT program, k, fold, SUM(n), SUM(units) FROM ngram "
-						"GROUP BY program, k, fold ORDER BY program, k, fold");
+	/* in the order of the table, most of a model's file: what has one key stands together, and is added up here */
+	sqlite3_stmt *s = cb_db_prepare(&l->db, "SELECT program, k, fold, n, units FROM ngram ORDER BY program, k, fold, batch");
 	struct cb_program *p = NULL, *last = NULL;
-	struct cb_count *c;
+	struct cb_count *c = NULL;
 	int64_t k;
 	int fold;
 
@@ -166,8 +166,9 @@ static void load_counts(struct load *l, bool judge)
 			continue;
 		if (judge && last && last != p)
 			freeze(last, l->m->order);
+		if (last != p || (uint64_t)k != c->key)
+			c = cb_counts_get(&p->counts, k);
 		last = p;
-		c = cb_counts_get(&p->counts, k);
 		c->n[fold] += sqlite3_column_int64(s, 3);
 		c->units += sqlite3_column_int64(s, 4);
 	}
