@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "contact.h"
+#include "magic.h"
 
 const volatile bool inside = false;	 /* also between processes of one container */
 const volatile bool only_failed = false; /* -x */
@@ -33,11 +34,12 @@ static __always_inline void contact_exec(struct cb_state *s, struct linux_binprm
 #define TURN_TABLE CONTACT_TABLE
 #include "turn.bpf.h"
 
-#define PROC_SUPER_MAGIC 0x9fa0
 #define NSFS_MAGIC 0x6e736673
 #define PID_FS_MAGIC 0x50494446
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define FMODE_WRITE 0x2
+#define S_IFMT 0170000
+#define S_IFREG 0100000
 #define CLONE_NEWNS 0x00020000
 #define CLONE_NEWPID 0x20000000
 #define EPERM 1
@@ -55,7 +57,28 @@ struct {
 	__type(value, __u8);
 } told SEC(".maps");
 
-/* name: of a file in /proc/PID, padded with zeros */
+/*
+ * Who has a file open or had it, so that it is told when one container writes what another uses, or reads what another
+ * wrote. Of many files the ones used last are kept. No lock: of two first opens at once one may be forgotten.
+ */
+#define SHARERS 4
+struct inode_key {
+	__u64 ino;
+	__u64 dev;
+};
+struct sharers {
+	__u64 cont[SHARERS];
+	__u8 wrote[SHARERS];
+	__u32 next; /* to be forgotten, when there are more */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CONTACT_FILES);
+	__type(key, struct inode_key);
+	__type(value, struct sharers);
+} shared_files SEC(".maps");
+
+/* name: of a file, padded with zeros */
 struct room {
 	struct contact_count c;
 	char name[CONTACT_NAME];
@@ -380,7 +403,7 @@ static __always_inline struct pid *pid_of_file(struct file *f)
 		return BPF_CORE_READ(f, f_inode, i_private);
 	if (magic == ANON_INODE_FS_MAGIC)
 		return BPF_CORE_READ(f, private_data);
-	return magic == PROC_SUPER_MAGIC ? pid_of_proc(BPF_CORE_READ(f, f_inode)) : NULL;
+	return magic == CB_MAGIC_PROC ? pid_of_proc(BPF_CORE_READ(f, f_inode)) : NULL;
 }
 
 SEC("tp")
@@ -585,6 +608,64 @@ static __always_inline int refused_file(__u64 path, __u32 error)
 	return what && r ? contact_with(cb_call_task(nr), what | NAMED, number_of_name(r), error) : 0;
 }
 
+/* Notes that this container has the file; the same for all that happens with it. */
+static __always_inline struct sharers *sharers_of(struct inode_key *k, __u64 cont, bool writes)
+{
+	struct sharers *s = bpf_map_lookup_elem(&shared_files, k), first = {};
+	int at = -1;
+
+	if (!s) {
+		first.cont[0] = cont;
+		first.wrote[0] = writes;
+		first.next = 1;
+		bpf_map_update_elem(&shared_files, k, &first, BPF_NOEXIST);
+		return NULL;
+	}
+	for (int i = 0; i < SHARERS; i++)
+		if (s->cont[i] == cont)
+			at = i;
+	if (at < 0) {
+		at = __sync_fetch_and_add(&s->next, 1) & (SHARERS - 1);
+		s->cont[at & (SHARERS - 1)] = cont;
+		s->wrote[at & (SHARERS - 1)] = 0;
+	}
+	if (writes)
+		s->wrote[at & (SHARERS - 1)] = 1;
+	return s;
+}
+
+/* Told of each container that is still there and has it too. A program of its own to the verifier. */
+__noinline int shared_file(__u32 fd)
+{
+	struct file *f = cb_call_file(cb_call_self(), fd);
+	struct cb_state *s = cb_current();
+	struct room *r = get_room();
+	struct inode_key k = {};
+	struct sharers *all;
+	struct inode *in;
+	bool writes;
+
+	if (!s || !r || !f)
+		return 0;
+	in = BPF_CORE_READ(f, f_inode);
+	if ((BPF_CORE_READ(in, i_mode) & S_IFMT) != S_IFREG || cb_kernels_own(BPF_CORE_READ(in, i_sb, s_magic)))
+		return 0;
+	k.ino = BPF_CORE_READ(in, i_ino);
+	k.dev = BPF_CORE_READ(in, i_sb, s_dev);
+	writes = BPF_CORE_READ(f, f_mode) & FMODE_WRITE;
+	all = sharers_of(&k, s->h.cont, writes);
+	for (int i = 0; all && i < SHARERS; i++) {
+		__u64 to = all->cont[i];
+
+		if (!to || to == s->h.cont || !(writes || all->wrote[i]) || !bpf_map_lookup_elem(&cb_conts, &to))
+			continue;
+		__builtin_memset(r->name, 0, CONTACT_NAME);
+		bpf_probe_read_kernel_str(r->name, CONTACT_NAME, BPF_CORE_READ(f, f_path.dentry, d_name.name));
+		contact(to, 0, (writes ? CONTACT_SHARED_WRITE : CONTACT_SHARED_READ) | NAMED, k.ino & 0xffffffff, 0);
+	}
+	return 0;
+}
+
 SEC("tp")
 int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
@@ -603,10 +684,10 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 	if (!f)
 		return 0;
 	vm = BPF_CORE_READ(f, f_path.mnt);
-	if (BPF_CORE_READ(vm, mnt_sb, s_magic) == PROC_SUPER_MAGIC)
+	if (BPF_CORE_READ(vm, mnt_sb, s_magic) == CB_MAGIC_PROC)
 		return proc_file(f);
 	if (!cb_foreign_mounts(vm))
-		return 0;
+		return only_failed ? 0 : shared_file(ret);
 	if (call->path)
 		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;

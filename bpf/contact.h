@@ -27,6 +27,8 @@ enum {
 	CONTACT_ENVIRON,
 	CONTACT_FD,
 	CONTACT_WRITE,
+	CONTACT_SHARED_READ,
+	CONTACT_SHARED_WRITE,
 	CONTACT_KINDS
 };
 
@@ -37,7 +39,7 @@ enum {
 #define CONTACT_BY_CHROOT 0x8
 #define CONTACT_BY_EXEC 0x10
 
-#define CONTACT_NAME 16	      /* of a file in /proc/PID */
+#define CONTACT_NAME 40	      /* of a file in /proc/PID, or one that is shared */
 #define CONTACT_UNKNOWN (~0ULL) /* whose namespace it is, user space finds out */
 
 /* How a call says whom it is about. Numbers of arguments, from 1; 0: it has none. */
@@ -76,6 +78,7 @@ struct contact_count {
 	__u64 count; /* beside those told at once */
 };
 
+#define CONTACT_FILES 32768 /* looked at for being shared */
 #define CONTACT_TABLE 4096
 #define CONTACT_SHARE 512 /* of it for one container ... */
 #define CONTACT_SMALL 32  /* ... and when three quarters are used */
@@ -107,7 +110,7 @@ CB_SCHEMA(contact, 1, "contacts between containers that need no socket", contact
 	  CB_FIELD(contact_rec, target_comm, CB_STR, "target.process.name", "TO-NAME", CB_NONE, "its name"),
 	  CB_FIELD(contact_rec, signal, CB_SIGNAL, "contact.signal", "SIGNAL", CB_NONE, "signal that was sent"),
 	  CB_FIELD(contact_rec, detail, CB_STR, "contact.detail", "DETAIL", CB_NONE,
-		   "ptrace request, namespaces, file in /proc/PID, or how another's files were reached"),
+		   "ptrace request, namespaces, file in /proc/PID, shared file, or how another's files were reached"),
 	  CB_FIELD(contact_rec, error, CB_ERRNO, "error.errno", "ERR", CB_NONE, "why it failed"),
 	  CB_FIELD(contact_rec, contact, CB_STR, "contact.peer", NULL, CB_SET,
 		   "what was done and to which container, host, itself (the same container) or unknown"),

@@ -47,6 +47,8 @@ static const char *const actions[CONTACT_KINDS] = {
 	[CONTACT_ENVIRON] = "proc_environ",
 	[CONTACT_FD] = "proc_fd",
 	[CONTACT_WRITE] = "proc_write",
+	[CONTACT_SHARED_READ] = "shared_read",
+	[CONTACT_SHARED_WRITE] = "shared_write",
 };
 
 /* A line more is a call more. */

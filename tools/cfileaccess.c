@@ -20,6 +20,7 @@ static unsigned long hash_bytes(const void *p, size_t len);
 #include "field.h"
 #include "filecall.h"
 #include "fileview.h"
+#include "magic.h"
 #include "mounts.h"
 #include "file.skel.h"
 
@@ -147,17 +148,9 @@ static unsigned long hash_bytes(const void *p, size_t len)
 
 /* ---- which files are shared ---- */
 
-/* Not the file systems of the kernel itself: there is one of each, and all see it. */
 static bool shareable(const struct file_note *n)
 {
-	static const uint32_t kernels[] = { 0x62656572 /* sysfs */, 0x9fa0 /* proc */, 0x27e0eb /* cgroup */,
-					    0x63677270 /* cgroup2 */, 0x64626720 /* debugfs */, 0x74726163 /* tracefs */,
-					    0xcafe4a11 /* bpf */, 0x1cd1 /* devpts */, 0x73636673 /* securityfs */ };
-
-	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
-		if (n->magic == kernels[i])
-			return false;
-	return n->dev && (n->imode & 0170000) == 0100000 && !(n->bits & FILE_ANON);
+	return n->dev && (n->imode & 0170000) == 0100000 && !(n->bits & FILE_ANON) && !cb_kernels_own(n->magic);
 }
 
 static void remember(struct files *f, uint64_t ino, uint32_t dev, uint64_t cont)

@@ -96,6 +96,7 @@ static const struct {
 	{ "contact.peer", "proc_environ *", "T1552.001" },
 	{ "contact.peer", "proc_root *", "T1611" },
 	{ "contact.peer", "setns *", "T1611" },
+	{ "contact.peer", "shared_write *", "T1080" },
 	{ "contact.peer", "signal *", "T1489" },
 	{ "network.failures", "*", "T1046" },
 	{ "network.peer", CB_MANY, "T1046" },

@@ -227,3 +227,43 @@ assert_count() {
 	# the rest, of no single request and process
 	assert_count "ctr == \"$(ctr_id a)\" and detail == null and tpid == 0 and (pid // 0) == 0 and count > 1" $((20011 - 512 - 1))
 }
+
+@test "ccontact: files that containers share: who writes what another uses, who reads what another wrote" {
+	local vol=$BATS_TEST_TMPDIR/vol a b c
+	mkdir "$vol"
+	echo x >"$vol/read-by-all"
+	echo x >"$vol/written"
+	echo x >"$vol/own"
+	ctr_start b --bind "$vol:/data" -- sh -c 'until [ -e /go ]; do sleep 0.1; done
+		for i in 1 2 3 4 5; do : </data/written; : </data/read-by-all; done; echo over
+		until [ -e /again ]; do sleep 0.1; done; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do : </data/written; done; echo twice; exec sleep 1000'
+	ctr_start gone --bind "$vol:/vol" -- sh -c 'until [ -e /go ]; do sleep 0.1; done; : </vol/own; echo over'
+	collector_start "$ROWS" ccontact -j -c "cbt-*-$BATS_TEST_NUMBER-$$"
+	a=$(ctr_id a) b=$(ctr_id b) c=$(ctr_id c)
+	touch "/proc/$(ctr_pid b)/root/go"
+	wait_for grep -q over "$CTR_DIR/b/out"
+	touch "/proc/$(ctr_pid gone)/root/go"
+	wait_for grep -q over "$CTR_DIR/gone/out"
+	ctr_stop gone
+	ctr_run a --bind "$vol:/vol" -- sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11; do : >>/vol/written; done
+		for i in 1 2 3 4 5 6 7; do : </vol/read-by-all; : >>/vol/own; done'
+	touch "/proc/$(ctr_pid b)/root/again"
+	wait_for grep -q twice "$CTR_DIR/b/out"
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	# b had read it before
+	assert_count "ctr == \"$a\" and action == \"shared_write\" and to == \"$b\" and detail == \"written\" and
+		peer == \"shared_write $b\" and .[\"contact.scope\"] == \"between\" and tpid == 0 and comm == \"sh\"" 11
+	# a has ended, so nobody is told to be read from
+	assert_count "ctr == \"$b\"" 0
+	assert_rows "$ROWS" "event and ctr == \"$a\" and action != \"shared_write\"" 0
+	assert_count "ctr == \"$a\"" 11
+
+	collector_start "$ROWS" ccontact -j -c "cbt-*-$BATS_TEST_NUMBER-$$"
+	ctr_start c --bind "$vol:/c" -- sh -c ': >>/c/written; echo over; exec sleep 1000'
+	wait_for grep -q over "$CTR_DIR/c/out"
+	ctr_run d --bind "$vol:/d" -- sh -c 'for i in 1 2 3 4 5; do : </d/written; : </d/own; done'
+	collector_stop "$ROWS"
+	assert_count "ctr == \"$(ctr_id d)\" and action == \"shared_read\" and to == \"$c\" and detail == \"written\"" 5
+	assert_count "action == \"shared_read\" or action == \"shared_write\"" 5
+}
