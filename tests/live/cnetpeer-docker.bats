@@ -40,8 +40,12 @@ listening() {
 	docker run -d --name server -p "$port:80" local/bb:1.0 net serve tcp 0.0.0.0 80 17 1009 10007 >/dev/null
 	wait_for listening
 	addr=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' server)
-	docker run --rm --name client local/bb:1.0 sh -c "net call tcp $addr 80 3 1009 10007; net call tcp $gate $port 5 1009 10007"
-	docker run --rm --name hosted --network host local/bb:1.0 net call tcp "$addr" 80 7 1009 10007
+	# of a daemon whose folders are elsewhere only a process that lives tells where they are
+	docker run -d --name client local/bb:1.0 sh -c "net call tcp $addr 80 3 1009 10007; net call tcp $gate $port 5 1009 10007
+		exec sleep 1000" >/dev/null
+	docker run -d --name hosted --network host local/bb:1.0 sh -c "net call tcp $addr 80 7 1009 10007; exec sleep 1000" >/dev/null
+	wait_for has_rows "$out" 'event and ctr == "hosted" and action == "close"'
+	wait_for has_rows "$out" "event and ctr == \"client\" and action == \"close\" and port == $port"
 	"$HELPERS/net" call tcp 127.0.0.1 "$port" 2 1009 10007
 	wait_for served
 	wait_for has_rows "$proxy" 'event and action == "close" and dir == "outbound"'
