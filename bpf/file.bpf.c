@@ -117,14 +117,15 @@ static __always_inline bool put_name(struct file_note *n, __u32 start, const uns
 #define TURNS 80 /* names and mounts of one path */
 
 /*
- * fs/d_path.c prepend_path(): from an entry up to the root of the process, across mounts. A program of its own to
- * the verifier, which then looks at it once; returns the bytes added to the note.
+ * From an entry up to the root of the process. A program of its own to the verifier, which then looks at it once;
+ * returns the bytes added to the note.
  */
 __noinline int walk(__u64 entry, __u64 mount)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
 	struct dentry *d = (void *)entry, *root;
 	struct vfsmount *vm = (void *)mount, *root_vm;
+	const unsigned char *name = NULL;
 	struct room *r = get_room();
 	__u32 start;
 
@@ -134,32 +135,23 @@ __noinline int walk(__u64 entry, __u64 mount)
 	root = BPF_CORE_READ(t, fs, root.dentry);
 	root_vm = BPF_CORE_READ(t, fs, root.mnt);
 	for (int i = 0; i < TURNS; i++) {
-		struct dentry *up;
-
-		if (d == root && vm == root_vm)
-			return r->n.len - start;
-		up = BPF_CORE_READ(d, d_parent);
-		if (d == BPF_CORE_READ(vm, mnt_root) || d == up) {
-			struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
-			struct mount *over = BPF_CORE_READ(m, mnt_parent);
-
-			if (d != BPF_CORE_READ(vm, mnt_root)) {
-				/* no tree: pipes and the like; some still have a name */
-				r->n.bits |= FILE_ANON;
-				put_name(&r->n, start, BPF_CORE_READ(d, d_name.name));
-				return r->n.len - start;
-			}
-			if (over == m) {
-				r->n.bits |= FILE_OUTSIDE;
-				return r->n.len - start;
-			}
-			d = BPF_CORE_READ(m, mnt_mountpoint);
-			vm = (void *)over + bpf_core_field_offset(struct mount, mnt);
+		switch (cb_path_step(&d, &vm, root, root_vm, &name)) {
+		case CB_PATH_MOUNT:
 			continue;
-		}
-		if (!put_name(&r->n, start, BPF_CORE_READ(d, d_name.name)))
+		case CB_PATH_NAME:
+			if (put_name(&r->n, start, name))
+				continue;
 			return r->n.len - start;
-		d = up;
+		case CB_PATH_DETACHED:
+			r->n.bits |= FILE_ANON;
+			put_name(&r->n, start, name);
+			return r->n.len - start;
+		case CB_PATH_OUTSIDE:
+			r->n.bits |= FILE_OUTSIDE;
+			return r->n.len - start;
+		case CB_PATH_ROOT:
+			return r->n.len - start;
+		}
 	}
 	r->n.bits |= FILE_CUT;
 	return r->n.len - start;

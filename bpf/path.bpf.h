@@ -22,35 +22,54 @@ static __always_inline bool cb_put_name(struct cb_life *l, const char *name)
 	return true;
 }
 
-/* fs/d_path.c prepend_path(), from a dentry up to root, across mounts. */
-static __always_inline void cb_walk_dentry(struct cb_life *l, struct dentry *d, struct vfsmount *vm,
-					   struct dentry *rd, struct vfsmount *rm)
+enum cb_path_step {
+	CB_PATH_ROOT,	  /* that was all */
+	CB_PATH_NAME,	  /* its name goes before the others */
+	CB_PATH_MOUNT,	  /* on to what it is mounted on */
+	CB_PATH_OUTSIDE,  /* mounted nowhere that the root can see */
+	CB_PATH_DETACHED, /* in no tree, as pipes and memory files; it may have a name of its own */
+};
+
+/* One step of fs/d_path.c prepend_path(): from an entry towards the root, across mounts. */
+static __always_inline enum cb_path_step cb_path_step(struct dentry **d, struct vfsmount **vm, struct dentry *root,
+						      struct vfsmount *root_vm, const unsigned char **name)
 {
+	struct dentry *at = *d, *up;
+	struct mount *m, *over;
+
+	if (at == root && *vm == root_vm)
+		return CB_PATH_ROOT;
+	up = BPF_CORE_READ(at, d_parent);
+	if (at != BPF_CORE_READ(*vm, mnt_root)) {
+		*name = BPF_CORE_READ(at, d_name.name);
+		*d = up;
+		return at == up ? CB_PATH_DETACHED : CB_PATH_NAME;
+	}
+	m = (void *)*vm - bpf_core_field_offset(struct mount, mnt);
+	over = BPF_CORE_READ(m, mnt_parent);
+	if (over == m)
+		return CB_PATH_OUTSIDE;
+	*d = BPF_CORE_READ(m, mnt_mountpoint);
+	*vm = (void *)over + bpf_core_field_offset(struct mount, mnt);
+	return CB_PATH_MOUNT;
+}
+
+static __always_inline void cb_walk_dentry(struct cb_life *l, struct dentry *d, struct vfsmount *vm,
+					   struct dentry *root, struct vfsmount *root_vm)
+{
+	const unsigned char *name = NULL;
+
 	l->len = 0;
 	l->cut = 0;
 	for (int i = 0; i < CB_PATH_TURNS; i++) {
-		struct dentry *parent;
+		enum cb_path_step step = cb_path_step(&d, &vm, root, root_vm, &name);
 
-		if (d == rd && vm == rm)
-			return;
-		parent = BPF_CORE_READ(d, d_parent);
-		if (d == BPF_CORE_READ(vm, mnt_root) || d == parent) {
-			struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
-			struct mount *up = BPF_CORE_READ(m, mnt_parent);
-
-			if (up == m) {
-				/* no place in the tree: a memfd still has a name */
-				if (!l->len && d != BPF_CORE_READ(vm, mnt_root))
-					cb_put_name(l, (const char *)BPF_CORE_READ(d, d_name.name));
-				return;
-			}
-			d = BPF_CORE_READ(m, mnt_mountpoint);
-			vm = (void *)up + bpf_core_field_offset(struct mount, mnt);
+		if (step == CB_PATH_MOUNT)
 			continue;
-		}
-		if (!cb_put_name(l, (const char *)BPF_CORE_READ(d, d_name.name)))
+		if (step == CB_PATH_DETACHED && !l->len)
+			cb_put_name(l, (const char *)name);
+		if (step != CB_PATH_NAME || !cb_put_name(l, (const char *)name))
 			return;
-		d = parent;
 	}
 	l->cut = 1;
 }
