@@ -4,7 +4,10 @@
 #define CB_CHUNK_H
 #include "cb.h"
 
+/* as many as fit into the same 512 bytes */
+#define CHUNK_SEQUENCE 256
 #define CHUNK_CALLS 128
+#define CHUNK_TOOK 64
 #define CHUNK_ERR_SHIFT 16
 #define CHUNK_NR_NONE 0x3fe /* numbers from here are no calls of any kernel */
 #define CHUNK_NR_SIGRETURN 0x3ff /* sys_exit does not know the number of rt_sigreturn */
@@ -15,11 +18,9 @@ enum chunk_mode {
 	CHUNK_SEQUENCES, /* call: call number */
 	CHUNK_LATENCY,   /* took: as ret, and the time above it (chunk_time) */
 };
-#define CHUNK_TOOK 64
 
 /* A time in 32 bits: nanoseconds below 2 s, else units of 2^20 ns with the top bit set. */
 #define CHUNK_LONG 0x80000000u
-
 
 struct cb_chunk {
 	struct cb_head h;
@@ -29,7 +30,7 @@ struct cb_chunk {
 	__u32 n;
 	__u32 last; /* the stream ends here */
 	union {
-		__u16 call[CHUNK_CALLS];
+		__u16 call[CHUNK_SEQUENCE];
 		__u32 ret[CHUNK_CALLS];
 		__u64 took[CHUNK_TOOK];
 	};

@@ -4,7 +4,7 @@
 #define CB_SEQUENCE_H
 #include "cb.h"
 
-#define SEQ_CALLS 128
+#define SEQ_CALLS 256
 
 struct sequence_rec {
 	struct cb_head h;

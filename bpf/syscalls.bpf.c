@@ -24,7 +24,7 @@ const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX + 1] = {};
 	__u32 n;                                                                                                       \
 	__u32 last;                                                                                                    \
 	union {                                                                                                        \
-		__u16 call[CHUNK_CALLS];                                                                               \
+		__u16 call[CHUNK_SEQUENCE];                                                                            \
 		__u32 ret[CHUNK_CALLS];                                                                                \
 		__u64 took[CHUNK_TOOK];                                                                                \
 	};                                                                                                             \
@@ -50,12 +50,12 @@ _Static_assert(__builtin_offsetof(struct cb_state, entered_ns) == sizeof(struct 
 
 static __always_inline __u32 chunk_bytes(__u32 n)
 {
-	return (n & 255) * (mode == CHUNK_SEQUENCES ? 2 : mode == CHUNK_COUNTS ? 4 : 8);
+	return (n & 511) * (mode == CHUNK_SEQUENCES ? 2 : mode == CHUNK_COUNTS ? 4 : 8);
 }
 
 static __always_inline __u32 chunk_calls(void)
 {
-	return mode == CHUNK_LATENCY ? CHUNK_TOOK : CHUNK_CALLS;
+	return mode == CHUNK_SEQUENCES ? CHUNK_SEQUENCE : mode == CHUNK_COUNTS ? CHUNK_CALLS : CHUNK_TOOK;
 }
 
 static __always_inline void chunk_send(struct cb_state *s, struct task_struct *t, __u32 n)
@@ -92,7 +92,7 @@ static __always_inline void chunk_add(struct cb_state *s, __u64 v)
 	__u32 n = s->n;
 
 	if (mode == CHUNK_SEQUENCES)
-		s->call[n & (CHUNK_CALLS - 1)] = v;
+		s->call[n & (CHUNK_SEQUENCE - 1)] = v;
 	else if (mode == CHUNK_LATENCY)
 		s->took[n & (CHUNK_TOOK - 1)] = v;
 	else

@@ -273,7 +273,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	struct stream *s;
 	int err = 0;
 
-	if (len < head || c->n > CHUNK_CALLS || len - head < c->n * each)
+	if (len < head || c->n > CHUNK_SEQUENCE || len - head < c->n * each)
 		return cb_run_fail(run, -EIO, "chunk of %u calls in %zu bytes", c->n, len);
 	s = stream_get(t, c);
 	s->told_ns = c->h.time_ns;

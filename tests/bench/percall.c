@@ -317,7 +317,7 @@ static int base_of(int m)
 	return modes[m].base;
 }
 
-/* Was what is called watched really watched, and nothing lost? Full chunks only are sent: 128 calls. */
+/* Was what is called watched really watched, and nothing lost? Full chunks only are sent. */
 static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
 {
 	uint64_t made = 0;
@@ -329,7 +329,7 @@ static int check(struct bench *b, struct syscalls_bpf *s, const char *name)
 	for (size_t l = 0; l < NLOADS; l++)
 		if (workloads[l].who == WATCHED)
 			made += (uint64_t)b->rounds * b->copies * (PAIRED_CHUNKS + 1) * PAIRED_CALLS;
-	if (st.seen + 128 < made || st.lost)
+	if (st.seen + CHUNK_SEQUENCE < made || st.lost)
 		return cb_fail(&b->err, -EIO, "%s: expected %llu calls seen and none lost, got %llu and %llu", name,
 			       (unsigned long long)made, (unsigned long long)st.seen, (unsigned long long)st.lost);
 	return 0;

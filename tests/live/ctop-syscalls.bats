@@ -188,7 +188,7 @@ count_calls() {
 	tail -n 1 "$out" | jq -e --argjson n "$shown" --argjson l "$lost" \
 		'.["event.sent"] == $n and .["event.seen"] == $n + .["event.lost"] + .["event.filtered"] and
 		# a peek may have saved the beginning of a chunk that was lost
-		.["event.lost"] <= $l and $l - .["event.lost"] < 128 * 4'
+		.["event.lost"] <= $l and $l - .["event.lost"] < 256 * 4'
 	[ "$(tail -n 1 "$out" | jq '.["event.seen"]')" -ge 6000034 ]
 	grep -q 'calls were lost' "$out.err"
 }
