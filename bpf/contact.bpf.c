@@ -625,7 +625,7 @@ static __always_inline struct sharers *sharers_of(struct inode_key *k, __u64 con
 		if (s->cont[i] == cont)
 			at = i;
 	if (at < 0) {
-		at = __sync_fetch_and_add(&s->next, 1) & (SHARERS - 1);
+		at = s->next++ & (SHARERS - 1);
 		s->cont[at & (SHARERS - 1)] = cont;
 		s->wrote[at & (SHARERS - 1)] = 0;
 	}
