@@ -208,11 +208,13 @@ int peer_bind(struct trace_event_raw_sys_exit *ctx)
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(peer_ready, struct sock *sk)
 {
-	__u32 tid = bpf_get_current_pid_tgid();
 	__u64 to = (__u64)sk;
+	__u32 tid;
 
+	/* all that comes over any socket passes here: nothing is asked before it is known to be wanted */
 	if (sk->__sk_common.skc_family != AF_UNIX || sk->sk_type != SOCK_DGRAM)
 		return 0;
+	tid = bpf_get_current_pid_tgid();
 	if (cb_current() || bound(sk))
 		bpf_map_update_elem(&flow_ready, &tid, &to, BPF_ANY);
 	return 0;
@@ -238,16 +240,14 @@ static __always_inline int datagram(struct sock *sk, long ret)
 	return datagram_failed(s, sk, &m, ret);
 }
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
+/* Not TCP, here and below: that keeps its own sums, and its messages cost no more than the look at what they are. */
+static __noinline int sent(struct sock *sk, int ret)
 {
 	__u64 arg[CALL_ARGUMENTS] = {};
 	struct peer_msg m;
 	struct cb_state *s;
 	__u32 nr;
 
-	if (sk->sk_protocol == FLOW_TCP)
-		return 0;
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		return sk->sk_type == SOCK_DGRAM ? datagram(sk, ret) : unix_bytes(sk, ret, true);
 	if (!is_udp(sk))
@@ -261,15 +261,18 @@ int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
 	return udp_sent(s, sk, &m, ret);
 }
 
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(peer_sent, struct sock *sk, int ret, int flags)
+{
+	return sk->sk_protocol == FLOW_TCP ? 0 : sent(sk, ret);
+}
+
+static __noinline int got(struct sock *sk, int ret)
 {
 	__u64 arg[CALL_ARGUMENTS] = {};
 	struct cb_state *s;
 	__u32 nr;
 
-	if (sk->sk_protocol == FLOW_TCP || ret < 0 || (flags & MSG_PEEK))
-		return 0;
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		return unix_bytes(sk, ret, false);
 	if (!is_udp(sk))
@@ -291,4 +294,10 @@ int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 		return 0;
 	}
 	return udp_received(s, sk, 0, ret);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
+{
+	return sk->sk_protocol == FLOW_TCP || ret < 0 || (flags & MSG_PEEK) ? 0 : got(sk, ret);
 }
