@@ -151,11 +151,12 @@ static int take_sequence(struct cb_run *run, struct top *t, const struct cb_chun
 	int err = 0;
 
 	while (!err && from < c->n) {
-		size_t text = 0;
+		size_t text = 0, len;
 		uint32_t n = 0;
 
 		while (from + n < c->n) {
-			text += strlen(cb_syscall_name(c->call[from + n])) + 1;
+			cb_syscall_name_len(c->call[from + n], &len);
+			text += len + 1;
 			if (n && text > SEQ_TEXT)
 				break;
 			n++;
