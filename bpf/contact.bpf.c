@@ -671,9 +671,9 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
 	long ret = cb_call_result(ctx);
+	__u64 path = 0, magic;
 	struct vfsmount *vm;
 	struct file *f;
-	__u64 path = 0;
 	__u32 how;
 
 	if (ret < 0 && ret != -EACCES && ret != -EPERM)
@@ -684,10 +684,15 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 	if (!f)
 		return 0;
 	vm = BPF_CORE_READ(f, f_path.mnt);
-	if (BPF_CORE_READ(vm, mnt_sb, s_magic) == CB_MAGIC_PROC)
+	magic = BPF_CORE_READ(vm, mnt_sb, s_magic);
+	if (magic == CB_MAGIC_PROC)
 		return proc_file(f);
-	if (!cb_foreign_mounts(vm))
+	if (!cb_foreign_mounts(vm)) {
+		/* most of all: in its own root, which nobody else has */
+		if (magic == CB_MAGIC_OVERLAY && vm == BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), fs, root.mnt))
+			return 0;
 		return only_failed ? 0 : shared_file(ret);
+	}
 	if (call->path)
 		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;

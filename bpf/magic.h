@@ -4,6 +4,7 @@
 #define CB_MAGIC_H
 
 #define CB_MAGIC_PROC 0x9fa0
+#define CB_MAGIC_OVERLAY 0x794c7630
 
 /* The file systems of the kernel itself: there is one of each, and all see it, so nobody shares its files. */
 static inline __attribute__((always_inline)) _Bool cb_kernels_own(unsigned long magic)
