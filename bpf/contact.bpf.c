@@ -64,7 +64,8 @@ struct {
 #define SHARERS 4
 struct inode_key {
 	__u64 ino;
-	__u64 dev;
+	__u32 dev;
+	__u32 gen; /* the number is given again when the file is gone */
 };
 struct sharers {
 	__u64 cont[SHARERS];
@@ -652,6 +653,7 @@ __noinline int shared_file(__u32 fd)
 		return 0;
 	k.ino = BPF_CORE_READ(in, i_ino);
 	k.dev = BPF_CORE_READ(in, i_sb, s_dev);
+	k.gen = BPF_CORE_READ(in, i_generation);
 	writes = BPF_CORE_READ(f, f_mode) & FMODE_WRITE;
 	all = sharers_of(&k, s->h.cont, writes);
 	for (int i = 0; all && i < SHARERS; i++) {
@@ -661,7 +663,7 @@ __noinline int shared_file(__u32 fd)
 			continue;
 		__builtin_memset(r->name, 0, CONTACT_NAME);
 		bpf_probe_read_kernel_str(r->name, CONTACT_NAME, BPF_CORE_READ(f, f_path.dentry, d_name.name));
-		contact(to, 0, (writes ? CONTACT_SHARED_WRITE : CONTACT_SHARED_READ) | NAMED, k.ino & 0xffffffff, 0);
+		contact(to, 0, (writes ? CONTACT_SHARED_WRITE : CONTACT_SHARED_READ) | NAMED, (k.ino & 0xffffffff) | (__u64)k.dev << 32, 0);
 	}
 	return 0;
 }

@@ -59,7 +59,7 @@ struct contact_key {
 	__u64 prog;	/* the file that the acting process runs, or the process */
 	__u32 pid;	/* of whom it is done to; 0: not known */
 	__u32 num;
-	__u32 ns; /* of CONTACT_SETNS */
+	__u32 ns; /* of CONTACT_SETNS; of a shared file its device */
 	__u16 what, error;
 };
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "exec.h"
+#include "magic.h"
 
 /* cb_head.kind is the schema's index; what happened goes into its upper byte */
 enum { EXEC_START = 0x000, EXEC_EXIT = 0x100, EXEC_FAILED = 0x200 };
@@ -30,7 +31,6 @@ static __always_inline void exec_ended(struct cb_state *s, struct task_struct *t
 
 #include "task.bpf.h"
 
-#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define TMPFS_MAGIC 0x01021994
 
 /* of a failed exec's arguments: how many, and bytes of each (a loop that the verifier follows to its end) */
@@ -126,7 +126,7 @@ static __always_inline void origin(struct exec_rec *r, struct file *f)
 		__builtin_memcpy(r->origin, "deleted", 8);
 		return;
 	}
-	if (magic != OVERLAYFS_SUPER_MAGIC) {
+	if (magic != CB_MAGIC_OVERLAY) {
 		__builtin_memcpy(r->origin, "other", 6);
 		return;
 	}

@@ -378,6 +378,7 @@ static __always_inline void about(struct file_note *n, struct file *f, struct de
 	struct inode *in = BPF_CORE_READ(f, f_inode);
 
 	n->ino = BPF_CORE_READ(in, i_ino);
+	n->gen = BPF_CORE_READ(in, i_generation);
 	n->dev = BPF_CORE_READ(in, i_sb, s_dev);
 	n->magic = BPF_CORE_READ(in, i_sb, s_magic);
 	n->imode = BPF_CORE_READ(in, i_mode);

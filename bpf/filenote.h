@@ -80,7 +80,7 @@ struct file_note {
 	__u16 pad;
 	__u32 len;	/* of data */
 	__u32 root_dev; /* of a name: file system of the root */
-	__u32 pad2;
+	__u32 gen;	/* of the inode: its number is given again when the file is gone */
 	char data[FILE_DATA] __attribute__((aligned(8)));
 };
 

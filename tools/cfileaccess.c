@@ -34,6 +34,12 @@ CB_SKEL(file)
 #define INODES 65536	 /* files remembered, to see which are shared */
 #define FRONT offsetof(struct file_rec, path) /* of a row, without its paths */
 
+/* gen: a number is given again when the file is gone */
+struct inode_key {
+	uint64_t ino;
+	uint32_t dev, gen;
+};
+
 /* A row in the making. */
 struct cell {
 	char *key;
@@ -43,7 +49,7 @@ struct cell {
 	uint64_t count, bytes;
 	uint64_t first_ns; /* boot time */
 	uint64_t refs;	   /* counters of the kernel that belong to it */
-	uint32_t dev;
+	struct inode_key inode;
 	uint32_t flags; /* or'ed */
 	uint8_t op, bits;
 	bool shareable;
@@ -74,9 +80,6 @@ struct share {
 };
 
 /* A file of which it is known which containers used it: the first, and the first other one. */
-struct inode_key {
-	uint64_t ino, dev;
-};
 struct inode {
 	struct inode_key key;
 	uint64_t cont[2];
@@ -153,9 +156,13 @@ static bool shareable(const struct file_note *n)
 	return n->dev && (n->imode & 0170000) == 0100000 && !(n->bits & FILE_ANON) && !cb_kernels_own(n->magic);
 }
 
-static void remember(struct files *f, uint64_t ino, uint32_t dev, uint64_t cont)
+static struct inode_key inode_of(const struct file_note *n)
 {
-	struct inode_key key = { ino, dev };
+	return (struct inode_key){ n->ino, n->dev, n->gen };
+}
+
+static void remember(struct files *f, struct inode_key key, uint64_t cont)
+{
 	struct inode *in;
 
 	HASH_FIND(hh, f->inode, &key, sizeof(key), in);
@@ -181,12 +188,11 @@ static void remember(struct files *f, uint64_t ino, uint32_t dev, uint64_t cont)
 static uint64_t shared_with(struct files *f, const struct cell *c)
 {
 	const struct file_rec *r = (const void *)c->front;
-	struct inode_key key = { r->ino, c->dev };
 	struct inode *in;
 
 	if (!c->shareable)
 		return 0;
-	HASH_FIND(hh, f->inode, &key, sizeof(key), in);
+	HASH_FIND(hh, f->inode, &c->inode, sizeof(c->inode), in);
 	if (!in)
 		return 0;
 	return in->cont[0] == r->h.cont ? in->cont[1] : in->cont[0];
@@ -364,7 +370,7 @@ static struct cell *cell_make(struct files *f, const struct file_note *n, const 
 	c->target = *r->target ? cb_xstrdup(r->target) : NULL;
 	c->host_path = *r->host_path ? cb_xstrdup(r->host_path) : NULL;
 	c->first_ns = n->h.time_ns;
-	c->dev = n->dev;
+	c->inode = inode_of(n);
 	c->op = n->op;
 	c->bits = n->bits;
 	c->foreign = n->foreign;
@@ -471,7 +477,7 @@ static void set_bytes(struct file_rec *r, uint8_t op, uint64_t bytes)
 
 static int emit_single(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
 {
-	struct cell c = { .dev = n->dev, .shareable = shareable(n) };
+	struct cell c = { .inode = inode_of(n), .shareable = shareable(n) };
 	uint64_t other = n->foreign;
 
 	memcpy(c.front, r, FRONT);
@@ -495,7 +501,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	if (cb_file_view(n, len, r))
 		return cb_run_fail(run, -EIO, "note of a file of %zu bytes is not whole", len);
 	if (shareable(n))
-		remember(f, n->ino, n->dev, n->h.cont);
+		remember(f, inode_of(n), n->h.cont);
 	if (f->every)
 		return emit_single(run, f, n, r);
 	if (!f->kernel_counts && !cb_wanted(run, &n->h)) {
