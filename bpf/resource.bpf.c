@@ -412,11 +412,11 @@ static __always_inline struct resource_total *on_host_net(struct sock *sk, int n
 {
 	struct cb_state *s;
 
-	if (n <= 0)
+	/* every message of any socket passes here: what the socket tells comes first, without a call */
+	if (n <= 0 || sk->__sk_common.skc_net.net->ns.inum != host_netns || !outside(sk))
 		return NULL;
 	s = cb_current();
-	if (!s || (s->h.flags & CB_F_DROP) || bpf_get_current_task_btf()->nsproxy->net_ns->ns.inum != host_netns ||
-	    !outside(sk))
+	if (!s || (s->h.flags & CB_F_DROP))
 		return NULL;
 	return total_of(s->h.cont);
 }
