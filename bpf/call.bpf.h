@@ -25,6 +25,17 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 		v__;                                                                                                   \
 	})
 
+/* The same for a pointer. */
+#define CB_LINK(p, type, member)                                                                                       \
+	({                                                                                                             \
+		__u64 v__;                                                                                             \
+		if (cb_cast)                                                                                           \
+			v__ = CB_POINTER(p, type, member);                                                             \
+		else                                                                                                   \
+			v__ = (__u64)BPF_CORE_READ((struct type *)(p), member);                                        \
+		v__;                                                                                                   \
+	})
+
 static __always_inline __u64 cb_mix(__u64 h, __u64 v)
 {
 	h = (h ^ v) * 0x9e3779b97f4a7c15;
@@ -130,15 +141,14 @@ static __always_inline __u64 cb_call_program(void)
 static __always_inline struct mnt_namespace *cb_foreign_mounts(struct vfsmount *vm)
 {
 	struct mount *m = (void *)vm - bpf_core_field_offset(struct mount, mnt);
-	struct mnt_namespace *there = BPF_CORE_READ(m, mnt_ns);
-	__u64 here;
+	__u64 there = CB_LINK(m, mount, mnt_ns), here;
 
 	if (cb_storage)
 		here = (__u64)bpf_get_current_task_btf()->nsproxy->mnt_ns;
 	else
 		here = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns);
 	/* that of the kernel has an error number there */
-	return (__u64)there == here || (__u64)there > -4096UL ? NULL : there;
+	return there == here || there > -4096UL ? NULL : (void *)there;
 }
 
 /* Whose mounts these are, 0: the host's. False: not known. */

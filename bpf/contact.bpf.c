@@ -643,18 +643,21 @@ __noinline int shared_file(__u32 fd)
 	struct room *r = get_room();
 	struct inode_key k = {};
 	struct sharers *all;
-	struct inode *in;
+	__u64 in, sb;
 	bool writes;
 
 	if (!s || !r || !f)
 		return 0;
-	in = BPF_CORE_READ(f, f_inode);
-	if ((BPF_CORE_READ(in, i_mode) & S_IFMT) != S_IFREG || cb_kernels_own(BPF_CORE_READ(in, i_sb, s_magic)))
+	in = CB_LINK(f, file, f_inode);
+	if ((CB_GET(in, inode, i_mode) & S_IFMT) != S_IFREG)
 		return 0;
-	k.ino = BPF_CORE_READ(in, i_ino);
-	k.dev = BPF_CORE_READ(in, i_sb, s_dev);
-	k.gen = BPF_CORE_READ(in, i_generation);
-	writes = BPF_CORE_READ(f, f_mode) & FMODE_WRITE;
+	sb = CB_LINK(in, inode, i_sb);
+	if (cb_kernels_own(CB_GET(sb, super_block, s_magic)))
+		return 0;
+	k.ino = CB_GET(in, inode, i_ino);
+	k.dev = CB_GET(sb, super_block, s_dev);
+	k.gen = CB_GET(in, inode, i_generation);
+	writes = CB_GET(f, file, f_mode) & FMODE_WRITE;
 	all = sharers_of(&k, s->h.cont, writes);
 	for (int i = 0; all && i < SHARERS; i++) {
 		__u64 to = all->cont[i];
@@ -668,12 +671,21 @@ __noinline int shared_file(__u32 fd)
 	return 0;
 }
 
+static __always_inline __u64 own_root(struct task_struct *t)
+{
+	if (cb_cast)
+		return CB_POINTER(t->fs, fs_struct, root.mnt);
+	return (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), fs, root.mnt);
+}
+
 SEC("tp")
 int contact_open(struct trace_event_raw_sys_exit *ctx)
 {
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
 	long ret = cb_call_result(ctx);
 	__u64 path = 0, magic;
+	struct task_struct *t;
+	struct cb_state *s;
 	struct vfsmount *vm;
 	struct file *f;
 	__u32 how;
@@ -682,18 +694,19 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 		return 0;
 	if (ret < 0)
 		return refused_file(call->path ? cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path) : 0, -ret);
-	f = cb_call_file(cb_call_self(), ret);
+	s = cb_current_task(&t);
+	f = cb_call_file(t, ret);
 	if (!f)
 		return 0;
-	vm = BPF_CORE_READ(f, f_path.mnt);
-	magic = BPF_CORE_READ(vm, mnt_sb, s_magic);
+	vm = (void *)CB_LINK(f, file, f_path.mnt);
+	magic = CB_GET(CB_LINK(vm, vfsmount, mnt_sb), super_block, s_magic);
 	if (magic == CB_MAGIC_PROC)
 		return proc_file(f);
 	if (!cb_foreign_mounts(vm)) {
 		/* most of all: in its own root, which nobody else has */
-		if (magic == CB_MAGIC_OVERLAY && vm == BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), fs, root.mnt))
+		if (magic == CB_MAGIC_OVERLAY && (__u64)vm == own_root(t))
 			return 0;
-		return only_failed ? 0 : shared_file(ret);
+		return s && !only_failed ? shared_file(ret) : 0;
 	}
 	if (call->path)
 		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
