@@ -531,7 +531,7 @@ static __always_inline bool cb_entered(struct task_struct *t, struct cb_place *a
 static __always_inline struct cb_state *cb_join(struct cb_state *s, struct task_struct *t)
 {
 	struct cb_place at;
-	bool entered;
+	bool entered, fresh;
 
 	if ((__u32)t->tgid == cb_self)
 		return NULL;
@@ -548,10 +548,12 @@ static __always_inline struct cb_state *cb_join(struct cb_state *s, struct task_
 		return s;
 	s->h.cont = at.key;
 	entered = cb_entered(t, &at);
-	cb_register(s, t, &at, false, NULL);
+	fresh = cb_register(s, t, &at, false, NULL);
 	cb_cont_came(at.key);
 	if (entered)
 		s->h.flags |= CB_F_ENTERED;
+	else if (at.vinit == 1 || (!at.vinit && fresh))
+		s->h.flags |= CB_F_FIRST;
 	return s;
 }
 
@@ -611,6 +613,8 @@ int BPF_PROG(cb_sched_fork, struct task_struct *parent, struct task_struct *chil
 	s->h.cont = ps->h.cont;
 	s->h.exec_id = ps->h.exec_id;
 	s->h.flags = ps->h.flags;
+	if (child->tgid != parent->tgid)
+		s->h.flags &= ~CB_F_FIRST;
 	cb_fill(s, child);
 	cb_cont_came(s->h.cont);
 #ifdef CB_ON_FORK
@@ -788,6 +792,8 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 		cb_cont_came(at.key);
 		if (cb_was_entered(lead, &at))
 			s->h.flags |= CB_F_ENTERED;
+		else if (at.vinit == 1)
+			s->h.flags |= CB_F_FIRST;
 	}
 	if (t != lead)
 		return s;

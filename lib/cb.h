@@ -89,6 +89,7 @@ struct cb_common {
 	const char *exe;       /* "process.executable.path" */
 	uint32_t uid;	       /* "user.id" */
 	bool entered;	       /* "process.entered": put into the container from outside, or child of such */
+	bool first;	       /* "process.first": the container's first process */
 	/* heartbeat and end rows only */
 	uint64_t seen, sent, filtered, misses; /* "event.seen|sent|filtered", "event.recursion_misses" */
 };

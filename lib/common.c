@@ -40,6 +40,7 @@ const struct cb_field cb_common_fields[] = {
 	C(exe, CB_PATH, "process.executable.path", NULL, CB_SET, "program file, as the container sees it"),
 	C(uid, CB_UINT, "user.id", NULL, CB_NONE, "real user id on the host"),
 	C(entered, CB_BOOL, "process.entered", NULL, CB_NONE, "put into the container from outside, or child of such"),
+	C(first, CB_BOOL, "process.first", NULL, CB_NONE, "the container's first process: it starts and ends with it"),
 	C(seen, CB_UINT, "event.seen", NULL, CB_NONE, "end and heartbeat: records the probes saw"),
 	C(sent, CB_UINT, "event.sent", NULL, CB_NONE, "end and heartbeat: of these, sent to user space"),
 	C(filtered, CB_UINT, "event.filtered", NULL, CB_NONE, "end and heartbeat: of these, not asked for"),
@@ -81,6 +82,7 @@ bool cb_common_empty(const struct cb_field *f, const struct cb_common *c)
 	case AT(creation): return !c->pid || !c->creation;
 	case AT(exec_id): return !c->pid || !c->exec_id;
 	case AT(entered): return !c->pid || !c->entered;
+	case AT(first): return !c->pid || !c->first;
 	case AT(seen):
 	case AT(sent):
 	case AT(filtered):

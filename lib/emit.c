@@ -73,6 +73,7 @@ static void fill_process(struct cb_run *run, const struct cb_head *h, struct cb_
 	c->comm = h->comm;
 	c->exe = cb_run_exe(run, h);
 	c->entered = h->flags & CB_F_ENTERED;
+	c->first = h->flags & CB_F_FIRST;
 }
 
 static void fill_host(const struct cb_run *run, struct cb_common *c)

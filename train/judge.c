@@ -260,7 +260,7 @@ static int judge_set(struct cb_judge *j, const struct cb_row *row, const struct 
 	if (!set || !set->t.scored)
 		return -1;
 	/* a container watched in the middle of its life starts again: no start was there to learn from */
-	if (!set->level[0].map.n && !who->entered && cb_view_number(row, j->view.vpid, 0) == 1)
+	if (!set->level[0].map.n && !who->entered && cb_view_is_first(&j->view, row))
 		return -1;
 	level = who->entered && set->t.level == 1 ? 2 : set->t.level;
 	value = cb_view_value(&j->view, row, who, vf, level);
@@ -715,7 +715,7 @@ int cb_judge_row(struct cb_judge *j, const struct cb_row *row, struct cb_err *e)
 	if (err || !c->subject || skip(j, row, vs))
 		return err;
 	vs->rows += !who.entered;
-	if (vs->exec && !who.entered && cb_view_number(row, j->view.vpid, 0) == 1)
+	if (vs->exec && !who.entered && cb_view_is_first(&j->view, row))
 		c->since = j->now;
 	name = cb_view_other(vs, row, &who);
 	if (name)

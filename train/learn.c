@@ -350,7 +350,7 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 	}
 	vs = cb_view_set(&l->view, row->dataset);
 	if (says_end(l, row, vs)) {
-		if (cb_view_number(row, l->view.vpid, 0) == 1)
+		if (cb_view_is_first(&l->view, row))
 			cont_end(l, c);
 		return;
 	}
@@ -359,7 +359,7 @@ void cb_learn_row(struct cb_learn *l, const struct cb_row *row)
 	vs->rows += !who.entered;
 	if (who.entered)
 		l->stats.entered++;
-	if (vs->exec && cb_view_number(row, l->view.vpid, 0) == 1 && !who.entered)
+	if (vs->exec && cb_view_is_first(&l->view, row) && !who.entered)
 		c->starts = true;
 	learn_sets(l, row, vs, &who, c);
 	if (!who.entered)

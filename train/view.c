@@ -26,6 +26,7 @@ void cb_view_init(struct cb_view *v, struct cb_names *names, struct cb_model *m,
 	v->exec_id = cb_names_id(names, "process.exec.id");
 	v->exe = cb_names_id(names, "process.executable.path");
 	v->entered = cb_names_id(names, "process.entered");
+	v->init = cb_names_id(names, "process.first");
 	v->parent = cb_names_id(names, "process.parent.name");
 	v->first = cb_names_id(names, "syscall.first");
 	v->error = cb_names_id(names, "error.errno");
@@ -202,6 +203,11 @@ const char *cb_view_other(const struct cb_view_set *s, const struct cb_row *row,
 			return name;
 	}
 	return NULL;
+}
+
+bool cb_view_is_first(const struct cb_view *v, const struct cb_row *row)
+{
+	return !strcmp(text(row, v->init), "true") || cb_view_number(row, v->vpid, 0) == 1;
 }
 
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row)

@@ -42,7 +42,7 @@ struct cb_view {
 	struct cb_view_set *set;
 	size_t n;
 	int kind, action, lost, count, host, cont_id, cont_name, image, image_id, label, pid, tid, creation, exec_id, exe, entered,
-		vpid, parent, first, error, duration, flags;
+		init, vpid, parent, first, error, duration, flags;
 	struct cb_buf key, value, shape; /* scratch of the current row */
 };
 
@@ -72,6 +72,8 @@ const char *cb_view_value(struct cb_view *v, const struct cb_row *row, const str
 			  const struct cb_view_field *f, int level);
 
 bool cb_view_is_event(const struct cb_view *v, const struct cb_row *row);
+/* Is it about the container's first process? Recordings of before process.first have only its number. */
+bool cb_view_is_first(const struct cb_view *v, const struct cb_row *row);
 /* -EINVAL if a dataset's rows never had a column that is learned of it. */
 int cb_view_missing(const struct cb_view *v, struct cb_err *e);
 /* Field of how often such rows come, -1: nobody wants to know. */

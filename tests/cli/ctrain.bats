@@ -50,6 +50,16 @@ content() {
 	cmp <(content "$T/one.db" | grep '^ngram\|^threshold') <(content "$T/two.db" | grep '^ngram\|^threshold')
 }
 
+@test "a container starts with its first process, whatever its number is" {
+	local how
+	for how in '"process.vpid":1' '"process.vpid":100,"process.first":true' '"process.vpid":100'; do
+		stream --more | sed "s/\"process.vpid\":1\([,}]\)/$how\1/" > "$T/a.jsonl"
+		ctrain -m "$T/m.db" --new "$T/a.jsonl"
+		sqlite3 "$T/m.db" 'SELECT SUM(starts) > 0 FROM rate_batch' >> "$T/starts"
+	done
+	[ "$(xargs <"$T/starts")" = "1 1 0" ]
+}
+
 @test "a source is learned once; another is added; --new starts over" {
 	stream > "$T/a.jsonl"
 	stream --seed 2 --from 5000 > "$T/b.jsonl"
