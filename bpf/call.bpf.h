@@ -100,6 +100,16 @@ static __always_inline __u64 cb_call_argument(struct pt_regs *regs, __u32 n)
 	return 0;
 }
 
+/* Of a call under way, by registers that were typed; of a program that was interrupted outside of any: no call's. */
+static __always_inline int cb_call_number(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return regs->orig_ax;
+#else
+	return BPF_CORE_READ(regs, syscallno);
+#endif
+}
+
 /*
  * The file of a descriptor. The table of files is an array of pointers, which only a helper can read; where casts are
  * allowed an element is read as a structure that is one pointer. t: as above.

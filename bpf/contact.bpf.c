@@ -15,9 +15,11 @@ const volatile bool inside = false;	 /* also between processes of one container 
 const volatile bool only_failed = false; /* -x */
 const volatile bool by_process = false;	 /* each process is counted by itself */
 const volatile struct contact_call calls[CONTACT_CALLS] = {};
+/* numbers of the calls that let the sender say what kind of signal it is; ~0: this machine has no such */
+const volatile int queue_calls[CONTACT_QUEUE_CALLS] = { -1, -1, -1 };
 
 #define CB_STATE_DATA                                                                                                  \
-	__u32 queueing; /* in a call that lets the sender say what kind of signal it is */                             \
+	__u32 queueing; /* in one of queue_calls, where registers do not tell */                                       \
 	__u32 unused;
 
 struct cb_state;
@@ -278,6 +280,18 @@ static __always_inline __u32 error_of(long ret)
 
 /* ---- signals ---- */
 
+static __always_inline bool is_queueing(struct cb_state *s)
+{
+	struct pt_regs *regs;
+	int nr;
+
+	if (!CB_TASK_REGS)
+		return s && s->queueing;
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	nr = cb_call_number(regs);
+	return nr >= 0 && (nr == queue_calls[0] || nr == queue_calls[1] || nr == queue_calls[2]);
+}
+
 SEC("tp_btf/signal_generate")
 int BPF_PROG(contact_signal, int sig, struct kernel_siginfo *info, struct task_struct *t, int group, int result)
 {
@@ -293,7 +307,7 @@ int BPF_PROG(contact_signal, int sig, struct kernel_siginfo *info, struct task_s
 		return 0;
 	s = cb_current();
 	/* timers and the like: whoever runs now has nothing to do with it, unless it says so itself */
-	if (code && code != SI_QUEUE && code != SI_TKILL && !(s && s->queueing))
+	if (code && code != SI_QUEUE && code != SI_TKILL && !is_queueing(s))
 		return 0;
 	there = cb_state_of(t);
 	/* the verifier lets no pointer of a kind that it knows pass for a number */

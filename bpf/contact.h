@@ -51,6 +51,7 @@ struct contact_call {
 	__u8 change;	/* a pointer; NULL: it only asks */
 	__u8 path;
 };
+#define CONTACT_QUEUE_CALLS 3
 #define CONTACT_CALLS 512
 
 /* What happens again and again is counted under this, in an interval. */

@@ -355,10 +355,27 @@ static int attach(struct cb_run *run, const char *program, const char *when, con
 	return err;
 }
 
+/* In these the sender fills in what kind of signal it is. */
+static const char *const queue[CONTACT_QUEUE_CALLS] = { "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal" };
+
+/* Older kernels do not give out a task's registers, in which the call's number stands: it is noted from entry to exit. */
+static int attach_queue(struct cb_run *run)
+{
+	bool needed = !cb_run_kernel_has("bpf_task_pt_regs");
+	int err = cb_run_program(run, "contact_queue", needed);
+
+	if (!err)
+		err = cb_run_program(run, "contact_queued", needed);
+	for (size_t i = 0; needed && err >= 0 && i < CONTACT_QUEUE_CALLS; i++) {
+		err = attach(run, "contact_queue", "enter", queue[i]);
+		if (err >= 0)
+			err = attach(run, "contact_queued", "exit", queue[i]);
+	}
+	return err;
+}
+
 static int setup(struct cb_run *run, void *skel)
 {
-	/* here the sender fills in what kind of signal it is */
-	static const char *const queue[] = { "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal" };
 	struct contacts *t = cb_run_data(run);
 	struct contact_bpf *s = skel;
 	int err = 0;
@@ -376,11 +393,10 @@ static int setup(struct cb_run *run, void *skel)
 		memcpy((void *)&s->rodata->calls[nr], &contact_calls[i].call, sizeof(contact_calls[i].call));
 		err = attach(run, contact_calls[i].program, "exit", contact_calls[i].name);
 	}
-	for (size_t i = 0; err >= 0 && i < sizeof(queue) / sizeof(queue[0]); i++) {
-		err = attach(run, "contact_queue", "enter", queue[i]);
-		if (err >= 0)
-			err = attach(run, "contact_queued", "exit", queue[i]);
-	}
+	for (size_t i = 0; i < CONTACT_QUEUE_CALLS; i++)
+		s->rodata->queue_calls[i] = cb_syscall_number(queue[i]);
+	if (err >= 0)
+		err = attach_queue(run);
 	return err < 0 ? err : 0;
 }
 
