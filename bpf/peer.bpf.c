@@ -22,14 +22,15 @@ const volatile __u32 nr_sendto = ~0U, nr_sendmsg = ~0U, nr_sendmmsg = ~0U, nr_wr
 const volatile __u32 nr_recvfrom = ~0U, nr_recvmsg = ~0U, nr_recvmmsg = ~0U;
 bool listeners_only = false; /* first pass over the sockets that are there at the start */
 
-/* a system call's arguments, kept from its entry (or its middle) to its exit */
+/* a system call's arguments, kept from its middle (or its entry) to its exit */
 struct peer_call {
 	__u64 arg[6];
 	__u32 nr;
-	__u32 busy; /* connect: was under way already; receive: there is something to account */
+	__u32 busy; /* receive: there is something to account */
 	__u64 sk;
+	__u64 tried; /* the socket that last sent a SYN */
 	__u32 len;
-	__u32 tried; /* a SYN went out */
+	__u32 pad;
 };
 
 #define CB_STATE_DATA                                                                                                  \
@@ -51,35 +52,37 @@ static __always_inline void space_at_exec(struct cb_state *s, struct task_struct
 #include "peer_udp.bpf.h"
 #include "peer_unix.bpf.h"
 
-SEC("tp/syscalls/sys_enter_connect")
-int peer_connect_enter(struct trace_event_raw_sys_enter *ctx)
-{
-	struct cb_state *s = entered_call(ctx);
-	struct socket *so = NULL;
-
-	if (!s)
-		return 0;
-	s->call.tried = 0;
-	/* a second connect only asks how the first went */
-	s->call.busy = socket_of_fd(ctx->args[0], &so) && BPF_CORE_READ(so, state) == SS_CONNECTING;
-	return 0;
-}
-
 static __always_inline bool still_trying(long ret)
 {
-	return ret == -EINPROGRESS || ret == -EALREADY || ret == -EISCONN || ret == -EINTR || ret == -ERESTARTSYS;
+	return ret == -EINPROGRESS || ret == -EALREADY || ret == -EINTR || ret == -ERESTARTSYS;
 }
 
-static __always_inline int connected(long ret)
+/* The socket's states tell of an attempt that sent something, in this call or in one before that did not wait for its end. */
+static __always_inline bool told_by_states(struct cb_state *s, struct sock *sk, long ret)
 {
-	struct cb_state *s = wanted();
+	__u64 key = (__u64)sk, ino = inode_of(sk), *was;
+	bool tried = s->call.tried == key;
+
+	s->call.tried = 0;
+	if (still_trying(ret)) {
+		bpf_map_update_elem(&flow_trying, &key, &ino, BPF_ANY);
+		return true;
+	}
+	if (tried || ret >= 0 || ret == -EISCONN)
+		return true;
+	was = bpf_map_lookup_elem(&flow_trying, &key);
+	if (!was || *was != ino)
+		return false;
+	bpf_map_delete_elem(&flow_trying, &key);
+	return true;
+}
+
+static __always_inline int connected(struct cb_state *s, long ret)
+{
 	struct socket *so = NULL;
-	struct sock *sk;
+	struct sock *sk = socket_of_fd(s->call.arg[0], &so);
 	__u16 family, proto;
 
-	if (!s)
-		return 0;
-	sk = socket_of_fd(s->call.arg[0], &so);
 	if (!sk)
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -90,7 +93,7 @@ static __always_inline int connected(long ret)
 		return ret == -EAGAIN ? 0 : unix_contact(s, sk, FLOW_OUT, ret);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	if (proto == FLOW_TCP && ret < 0 && !s->call.tried && !s->call.busy && !still_trying(ret))
+	if (proto == FLOW_TCP && !told_by_states(s, sk, ret))
 		return inet_refused(s, sk, FLOW_TCP, ret);
 	if (proto != FLOW_UDP)
 		return 0;
@@ -105,7 +108,18 @@ static __always_inline int connected(long ret)
 SEC("tp/syscalls/sys_exit_connect")
 int peer_connect(struct trace_event_raw_sys_exit *ctx)
 {
-	return connected(ctx->ret);
+	struct task_struct *t = cb_call_self();
+	long ret = cb_call_result(ctx);
+	struct cb_state *s = wanted();
+	struct pt_regs *regs;
+
+	if (!s)
+		return 0;
+	regs = cb_call_regs(t, ctx);
+	s->call.arg[0] = cb_call_argument(regs, 1);
+	s->call.arg[1] = cb_call_argument(regs, 2);
+	s->call.arg[2] = cb_call_argument(regs, 3);
+	return connected(s, ret);
 }
 
 /* of the socket that waits: nobody knows who it would have been */
@@ -153,23 +167,23 @@ int peer_accept(struct trace_event_raw_sys_exit *ctx)
 	return ret < 0 ? accept_failed(s, sk, ret) : tcp_accepted(s, sk);
 }
 
-/* listen and bind */
-SEC("tp")
-int peer_listen_enter(struct trace_event_raw_sys_enter *ctx)
+/* Of listen or bind that went well, by a task that is watched, wanted or not. */
+static __always_inline struct sock *listening(struct trace_event_raw_sys_exit *ctx, struct cb_state **ret)
 {
-	struct cb_state *s = cb_current();
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
+	long failed = cb_call_result(ctx);
+	struct socket *so = NULL;
 
-	if (s)
-		s->call.arg[0] = ctx->args[0];
-	return 0;
+	*ret = s;
+	return s && !failed ? socket_of_fd(cb_call_argument(cb_call_regs(t, ctx), 1), &so) : NULL;
 }
 
 SEC("tp/syscalls/sys_exit_listen")
 int peer_listen(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s = ctx->ret ? NULL : cb_current();
-	struct socket *so = NULL;
-	struct sock *sk = s ? socket_of_fd(s->call.arg[0], &so) : NULL;
+	struct cb_state *s;
+	struct sock *sk = listening(ctx, &s);
 	__u16 family;
 
 	if (!sk)
@@ -186,9 +200,8 @@ int peer_listen(struct trace_event_raw_sys_exit *ctx)
 SEC("tp/syscalls/sys_exit_bind")
 int peer_bind(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s = ctx->ret ? NULL : cb_current();
-	struct socket *so = NULL;
-	struct sock *sk = s ? socket_of_fd(s->call.arg[0], &so) : NULL;
+	struct cb_state *s;
+	struct sock *sk = listening(ctx, &s);
 	__u16 family;
 
 	if (!sk)

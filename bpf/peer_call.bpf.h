@@ -104,10 +104,8 @@ static __noinline int sending(struct cb_state *s, __u32 nr, const __u64 *arg, st
 }
 
 #if defined(__TARGET_ARCH_x86)
-#define CALL_NR(regs) BPF_CORE_READ(regs, orig_ax)
 #define CALL_ARGUMENT6(regs) BPF_CORE_READ(regs, r9)
 #else
-#define CALL_NR(regs) BPF_CORE_READ((regs), syscallno)
 #define CALL_ARGUMENT6(regs) BPF_CORE_READ((regs), regs[5])
 #endif
 
@@ -121,6 +119,6 @@ static __always_inline __u32 call_now(__u64 *arg)
 	for (int i = 0; i < CALL_ARGUMENTS - 1; i++)
 		arg[i] = cb_call_argument(regs, i + 1);
 	arg[CALL_ARGUMENTS - 1] = CALL_ARGUMENT6(regs);
-	return CALL_NR(regs);
+	return cb_call_number(regs);
 }
 #endif

@@ -42,6 +42,14 @@ struct {
 	__type(value, struct flow_sock);
 } flow_loose SEC(".maps");
 
+/* sockets whose connect did not wait, with their inode: the next one on it only asks how that went */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} flow_trying SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

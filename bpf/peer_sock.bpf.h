@@ -12,7 +12,6 @@
 #define SOCK_DGRAM 2
 #define IPPROTO_MPTCP 262
 #define SOCK_BINDPORT_LOCK 8
-#define SS_CONNECTING 2
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define MSG_PEEK 2

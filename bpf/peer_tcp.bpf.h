@@ -26,7 +26,7 @@ static __always_inline int tcp_tried(struct sock *sk)
 
 	if (!s)
 		return 0;
-	s->call.tried = 1;
+	s->call.tried = key;
 	sp = space_of(net_of(sk), s->h.cont);
 	r = room_begin(FLOW_OUT, FLOW_TCP);
 	if (!r)

@@ -795,8 +795,6 @@ static int set_programs(struct cb_run *run, bool lengths)
 
 	if (!err)
 		err = attach(run, "peer_accept", "exit", CALLS("accept", "accept4"));
-	if (!err)
-		err = attach(run, "peer_listen_enter", "enter", CALLS("listen", "bind"));
 	if (err)
 		return err;
 	if (lengths)

@@ -8,6 +8,8 @@
  *	net hold VIA ADDRESS PORT OUT IN	one connection that stays open after OUT and IN bytes
  *	net ask ADDRESS NAME TYPE HOW		a DNS question to port 53: sendto, send, write, sendmsg, sendmmsg
  *	net starve ADDRESS PORT N		listens, then N accepts that fail with EMFILE, one call of its own being there
+ *	net late ADDRESS PORT N			N connects at once that wait for nothing; each is asked later how it went, and
+ *						where it failed one more to no address at all follows on the same socket
  *	net flood N				tries N connections to as many addresses of 127.0.0.0/8
  * VIA: tcp, udp (sendto and recvfrom), udpc (connected, write and read), udpm (sendmmsg and recvmmsg), unix, unixd and
  * unixdc (datagrams, the same of a connected socket). A unixd client that wants an answer has the server's name with
@@ -18,6 +20,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -299,6 +302,31 @@ static void starve(const struct end *e, long n)
 	}
 }
 
+static void late(const struct end *e, long n)
+{
+	struct sockaddr_in none = { .sin_family = AF_INET, .sin_port = e->a.in.sin_port };
+	struct pollfd *p = calloc(n, sizeof(*p));
+
+	inet_pton(AF_INET, "192.0.2.7", &none.sin_addr);
+	for (long i = 0; i < n; i++) {
+		p[i].fd = socket_of(e);
+		p[i].events = POLLOUT;
+		fcntl(p[i].fd, F_SETFL, O_NONBLOCK);
+		if (!connect(p[i].fd, &e->a.any, e->len) || errno != EINPROGRESS)
+			die("connect");
+	}
+	for (long i = 0; i < n; i++) {
+		contacts++;
+		if (poll(&p[i], 1, -1) != 1)
+			die("poll");
+		if (!connect(p[i].fd, &e->a.any, e->len))
+			continue;
+		failed++;
+		if (connect(p[i].fd, (struct sockaddr *)&none, sizeof(none)) && errno != EINPROGRESS)
+			failed++;
+	}
+}
+
 static size_t question(char *q, const char *name, int type)
 {
 	size_t at = 12;
@@ -386,10 +414,14 @@ int main(int argc, char **argv)
 		struct end e = end_of("tcp", argv[2], atoi(argv[3]));
 
 		starve(&e, atol(argv[4]));
+	} else if (argc == 5 && !strcmp(argv[1], "late")) {
+		struct end e = end_of("tcp", argv[2], atoi(argv[3]));
+
+		late(&e, atol(argv[4]));
 	} else if (argc == 3 && !strcmp(argv[1], "flood")) {
 		flood(atol(argv[2]));
 	} else {
-		fprintf(stderr, "usage: net serve|call|ways|hold|ask|starve|flood ...\n");
+		fprintf(stderr, "usage: net serve|call|ways|hold|ask|starve|late|flood ...\n");
 		return 64;
 	}
 	printf("done %lu %lu %lu %lu\n", contacts, sent, received, failed);

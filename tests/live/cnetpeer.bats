@@ -308,6 +308,21 @@ both_named() {
 	assert_rows "$out" 'event and action == "connect" and err != null' 4
 }
 
+@test "a connect that does not wait is one attempt, however often it is asked about; the next on its socket is another" {
+	local out=$BATS_TEST_TMPDIR/rows a
+	net_up a
+	ip -n "$(ns a)" route add blackhole 192.0.2.0/24
+	ip netns exec "$(ns a)" sh -c 'echo 50 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms'
+	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -i 200ms
+	ctr_run a --netns "$(netns a)" net late 10.213.$N.77 84 7 | grep '^done 7 0 0 14$'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" 'port == 84 and dst == "10.213.'$N'.77"' event.count 7
+	assert_sum "$out" 'port == 84 and dst == "10.213.'$N'.77" and .["network.failures_by"] == "EHOSTUNREACH:7"' network.failures 7
+	assert_sum "$out" 'port == 84 and dst == "192.0.2.7" and .["network.failures_by"] == "EINVAL:7"' network.failures 7
+	assert_sum "$out" 'port == 84' event.count 14
+}
+
 @test "DNS questions by every way to send them" {
 	local out=$BATS_TEST_TMPDIR/rows a how
 	net_up a
