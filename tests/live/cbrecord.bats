@@ -39,6 +39,18 @@ assert_whole() {
 	assert_totals "$BATS_TEST_TMPDIR/one"
 }
 
+# A tracepoint at the entry of one call makes every call of the machine slower once more.
+@test "no collector stands at the entries of single calls" {
+	local seen
+	require_tool bpftool
+	grep -q ' __traceiter_sock_send_length$' /proc/kallsyms || skip "this kernel does not tell what sockets send"
+	supervise cbrecord "$REC"
+	seen=$(bpftool perf show | grep -E "^pid (${CHILDREN// /|}) ")
+	[ "$(grep -c ' tracepoint *sys_exit_' <<<"$seen")" -gt 40 ]
+	! grep ' tracepoint *sys_enter_' <<<"$seen"
+	supervisor_end
+}
+
 @test "cbrecord: prime numbers of execs and calls over several files, each whole and private" {
 	local i f id
 	id=$(ctr_id work)
