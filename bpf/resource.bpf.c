@@ -3,7 +3,12 @@
  * Resources that no file has, or not cheaply: the kernel keeps sums in every task; the iterator adds what is new of
  * them to the container's total, a task that ends adds its rest itself. So nothing is attached to the scheduler,
  * and the total only grows. Tasks, descriptors and memory are looked at in the pass that ends an interval.
+ *
+ * Of a thousand containers most sleep. A pass asks of a task first whether it has run since it was last seen, by a
+ * table that lies in memory as the tasks come, and touches nothing else of one that has not. So what a container has
+ * of tasks and descriptors is kept up to date by those that do something, and counted anew now and then.
  */
+#define BPF_NO_KFUNC_PROTOTYPES /* of vmlinux.h: it may be of a kernel that has those below, or not */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -12,17 +17,17 @@
 #include "resource.h"
 
 const volatile __u32 host_netns = 0;
-const volatile __u32 look_again = 16; /* passes after which one that did not run is looked at nevertheless */
 
 /* number of the pass that ends an interval; 0: the runner's other passes */
 __u32 pass = 0;
+bool whole = false; /* this pass looks at every task */
 
 #define CB_STATE_DATA                                                                                                  \
 	struct resource_use seen; /* already in the total */                                                           \
 	__u32 ready;                                                                                                   \
 	__u32 fds;	   /* of a process, where its leader is */                                                     \
 	__u32 fds_counted; /* in which pass */                                                                         \
-	__u32 looked_at;   /* in which pass */
+	__u32 counted;	   /* is among tasks (and fds) of the container since this count of them began */
 
 struct cb_state;
 struct seq_file;
@@ -32,12 +37,14 @@ static __always_inline void resource_fork(struct cb_state *s, struct task_struct
 static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last);
 static __always_inline void resource_gone(struct cb_state *s);
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t);
+static __always_inline bool resource_slept(struct task_struct *t);
 
 #define CB_ON_EXEC(ctx, s, t, bprm) resource_exec(s, t)
 #define CB_ON_FORK(ctx, s, t) resource_fork(s, t)
 #define CB_ON_EXIT(ctx, s, t, last) resource_exit(s, t, last)
 #define CB_ON_GONE(s) resource_gone(s)
 #define CB_PEEK(seq, s, t) resource_peek(seq, s, t)
+#define CB_SKIP(t) resource_slept(t)
 
 #include "task.bpf.h"
 
@@ -59,6 +66,15 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } memory_cgroup SEC(".maps");
+
+/* by thread id: the CPU time that a task had when it was last looked at */
+#define SLEEPERS 65536
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLEEPERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} sleepers SEC(".maps");
 
 struct note_room {
 	struct cb_peek p;
@@ -106,6 +122,7 @@ static __noinline int total_open(struct cb_state *s, struct task_struct *t, int 
 	key = s->h.cont;
 	e->opened_ns = bpf_ktime_get_boot_ns();
 	e->known = known;
+	e->count = 1; /* 0 is in none */
 	find_init(e, s, t);
 	if (bpf_map_update_elem(&totals, &key, e, BPF_NOEXIST)) {
 		st = cb_stat();
@@ -122,6 +139,38 @@ static __noinline int total_open(struct cb_state *s, struct task_struct *t, int 
 static __always_inline struct resource_total *total_of(__u64 key)
 {
 	return bpf_map_lookup_elem(&totals, &key);
+}
+
+/* All are counted anew. Whoever comes or goes at this moment does so in the count that it belongs to. */
+static __always_inline void count_again(struct resource_total *e)
+{
+	__u32 next = e->count + 1;
+
+	e->level[next & 1].tasks = e->level[next & 1].fds = 0;
+	*(volatile __u32 *)&e->count = next;
+}
+
+/* A task that is there: once in a count. */
+static __always_inline void count_task(struct resource_total *e, struct cb_state *s)
+{
+	__u32 now = *(volatile __u32 *)&e->count;
+
+	if (s->counted == now)
+		return;
+	s->counted = now;
+	__sync_fetch_and_add(&e->level[now & 1].tasks, 1);
+	__sync_fetch_and_add(&e->level[now & 1].fds, s->fds);
+}
+
+static __always_inline void uncount_task(struct resource_total *e, struct cb_state *s)
+{
+	__u32 in = s->counted;
+
+	if (!in)
+		return;
+	s->counted = 0;
+	__sync_fetch_and_add(&e->level[in & 1].tasks, -1);
+	__sync_fetch_and_add(&e->level[in & 1].fds, -(__u64)s->fds);
 }
 
 static __always_inline void use_of(struct task_struct *t, struct resource_use *u)
@@ -172,8 +221,10 @@ static __always_inline void resource_exec(struct cb_state *s, struct task_struct
 		total_open(s, t, 0);
 		e = total_of(s->h.cont);
 	}
-	if (e)
-		__sync_fetch_and_add(&e->execs, 1);
+	if (!e)
+		return;
+	__sync_fetch_and_add(&e->execs, 1);
+	count_task(e, s);
 }
 
 static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t)
@@ -186,6 +237,7 @@ static __always_inline void resource_fork(struct cb_state *s, struct task_struct
 	e = total_of(s->h.cont);
 	if (!e)
 		return;
+	count_task(e, s);
 	if (t->pid == t->tgid)
 		__sync_fetch_and_add(&e->forks, 1);
 	else
@@ -223,6 +275,7 @@ static __always_inline void resource_exit(struct cb_state *s, struct task_struct
 	if (!e)
 		return;
 	account(e, s, t);
+	uncount_task(e, s);
 	if (last && oom_killed(t))
 		__sync_fetch_and_add(&e->oom_kills, 1);
 }
@@ -313,61 +366,73 @@ static __always_inline void tell_process(struct seq_file *seq, struct cb_state *
 	bpf_seq_write(seq, o, sizeof(o->p) + __builtin_offsetof(struct resource_note, total));
 }
 
-/* A process's descriptors; a thread of it that ran may have changed them, before or after its leader's turn. */
-static __always_inline void count_fds(struct resource_total *e, struct cb_state *s, struct task_struct *t, bool ran)
+/* A process's descriptors; a thread of it that ran may have changed them. */
+static __always_inline void count_fds(struct resource_total *e, struct cb_state *s, struct task_struct *t)
 {
-	struct cb_state *of = t->pid == t->tgid ? s : ran ? cb_state_of(t->group_leader) : NULL;
+	struct cb_state *of = t->pid == t->tgid ? s : cb_state_of(t->group_leader);
 	__u32 was;
 
-	if (!of)
+	if (!of || of->fds_counted == pass)
 		return;
 	was = of->fds;
-	if (ran && of->fds_counted != pass) {
-		of->fds = descriptors(t);
-		of->fds_counted = pass;
-		if (of->looked_at == pass)
-			e->fds += of->fds - was;
-	}
-	if (of == s)
-		e->fds += of->fds;
+	of->fds = descriptors(t);
+	of->fds_counted = pass;
+	if (of->counted)
+		__sync_fetch_and_add(&e->level[of->counted & 1].fds, (__u64)of->fds - was);
 }
 
-static __always_inline void levels(struct seq_file *seq, struct resource_total *e, struct cb_state *s,
-				   struct task_struct *t, bool ran)
+/* False: no cgroup accounts its memory. */
+static __always_inline bool levels(struct resource_total *e, struct cb_state *s, struct task_struct *t)
 {
 	__u64 key = s->h.cont, *id;
 
-	if (e->pass != pass) {
-		e->pass = pass;
-		e->tasks = e->fds = 0;
-	}
-	e->tasks++;
-	count_fds(e, s, t, ran);
-	s->looked_at = pass;
-	if (t->pid != t->tgid && !ran)
-		return;
-	if (e->memory_pass == pass || (e->memory_found && !ran))
-		return;
+	count_fds(e, s, t);
+	if (e->memory_pass == pass)
+		return true;
 	e->memory_found = 0;
 	id = bpf_map_lookup_elem(&memory_cgroup, &key);
-	if (id && *id)
-		memory(t, e, *id);
-	else if (t->pid == t->tgid)
-		tell_process(seq, s);
+	if (!id || !*id)
+		return false;
+	memory(t, e, *id);
 	if (e->memory_found)
 		e->memory_pass = pass;
+	return true;
 }
 
-/* A task that did not run since the last pass used nothing and opened nothing: its sums, in no cache, are not touched. */
-static __always_inline bool has_run(struct cb_state *s, struct task_struct *t)
+static __always_inline __u64 *sleeper(struct task_struct *t)
 {
-	return t->se.sum_exec_runtime != s->seen.runtime || (pass + t->pid) % look_again == 0;
+	__u32 i = t->pid & (SLEEPERS - 1);
+
+	return bpf_map_lookup_elem(&sleepers, &i);
+}
+
+/* It used nothing and opened nothing since it was looked at. Two that share a place are both looked at. */
+static __always_inline bool resource_slept(struct task_struct *t)
+{
+	__u64 *had, now;
+
+	if (pass && whole)
+		return false;
+	had = sleeper(t);
+	now = t->se.sum_exec_runtime;
+	return had && now && *had == now;
+}
+
+/* In a pass that ends an interval. False: as levels(). */
+static __always_inline bool look(struct resource_total *e, struct cb_state *s, struct task_struct *t)
+{
+	__u64 *had = sleeper(t);
+
+	count_task(e, s);
+	account(e, s, t);
+	if (had)
+		*had = s->seen.runtime;
+	return levels(e, s, t);
 }
 
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)
 {
 	struct resource_total *e;
-	bool ran;
 
 	/* one that is about to end does it itself */
 	if ((s->ready && !pass) || (s->h.flags & CB_F_DROP) || (t->flags & PF_EXITING))
@@ -379,16 +444,59 @@ static __always_inline void resource_peek(struct seq_file *seq, struct cb_state 
 	}
 	if (!e)
 		return;
-	ran = !s->looked_at || has_run(s, t);
 	if (!s->ready) {
 		use_of(t, &s->seen);
 		s->ready = 1;
 	}
+	if (whole && pass && e->pass != pass) {
+		e->pass = pass;
+		count_again(e);
+	}
 	if (!pass)
-		return;
-	if (ran)
-		account(e, s, t);
-	levels(seq, e, s, t, ran);
+		count_task(e, s);
+	else if (!look(e, s, t) && t->pid == t->tgid)
+		tell_process(seq, s);
+}
+
+struct bpf_iter_task___any {
+	__u64 opaque[3];
+} __attribute__((aligned(8)));
+
+extern int bpf_iter_task_new(struct bpf_iter_task___any *it, struct task_struct *t, unsigned int flags) __ksym __weak;
+extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task___any *it) __ksym __weak;
+extern void bpf_iter_task_destroy(struct bpf_iter_task___any *it) __ksym __weak;
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock(void) __ksym __weak;
+
+#define ALL_THREADS 1 /* kernel/bpf/task_iter.c BPF_TASK_ITER_ALL_THREADS */
+
+/*
+ * A pass over the tasks that are known, run by the tool: where the kernel has it (6.7) half the cost of the iterator,
+ * whose walk alone, with tasks that are in no cache, was most of a pass.
+ */
+SEC("syscall")
+int resource_walk(void *ctx)
+{
+	struct bpf_iter_task___any it;
+	struct resource_total *e;
+	struct task_struct *t;
+	struct cb_state *s;
+
+	bpf_rcu_read_lock();
+	bpf_iter_task_new(&it, NULL, ALL_THREADS);
+	while ((t = bpf_iter_task_next(&it))) {
+		if (resource_slept(t) || !t->bpf_storage)
+			continue;
+		s = bpf_task_storage_get(&cb_states, t, 0, 0);
+		if (!s || !s->ready || (s->h.flags & CB_F_DROP) || (t->flags & PF_EXITING))
+			continue;
+		e = total_of(s->h.cont);
+		if (e)
+			look(e, s, t);
+	}
+	bpf_iter_task_destroy(&it);
+	bpf_rcu_read_unlock();
+	return 0;
 }
 
 /* Of a container in the host's network no device tells: its sockets do, where the kernel has these (6.3). */

@@ -29,15 +29,22 @@ struct resource_use {
 	__u64 write_bytes;	     /* made dirty or written directly, less what was thrown away before it was written */
 };
 
-/* Of a container, since it is watched; the part from tasks on is as the last pass found it. */
+/* What a container has now. */
+struct resource_level {
+	__u64 tasks, fds;
+};
+
+/* Of a container, since it is watched; memory is as the last pass found it. */
 struct resource_total {
 	struct resource_use use;
 	__u64 forks, threads, execs, oom_kills;
 	__u64 rx_bytes, tx_bytes;	  /* payload of its sockets, where it uses the host's network */
 	__u64 opened_ns;
-	__u64 tasks, fds;
+	struct resource_level level[2];	  /* kept by this count, in [count & 1], and by the one before */
 	__u64 memory_pages, limit_pages;
-	__u32 pass, memory_found;	  /* memory_*: only when found */
+	__u32 count;
+	__u32 pass;			  /* the last that looked at all tasks and found one of it */
+	__u32 memory_found;		  /* memory_*: only when found */
 	__u32 memory_pass;		  /* the pass that found them: where no task ran they are as they were */
 	__u32 pid, pidns;		  /* its init, as the host sees it, and the namespace that init made (0: none) */
 	__u32 known;			  /* it was there before the tool */

@@ -10,6 +10,7 @@
  *			statements run for watched tasks
  *   CB_ON_GONE(s)	the same when the container is over, after CB_ON_EXIT of its last task
  *   CB_PEEK(seq, s, t)	statement of the iterator for a watched task
+ *   CB_SKIP(t)		condition under which the iterator passes a task by, whatever it is
  * and it sends with cb_send().
  */
 #ifndef CB_TASK_BPF_H
@@ -832,6 +833,10 @@ int cb_tasks(struct bpf_iter__task *ctx)
 		cb_find(t);
 		return 0;
 	}
+#ifdef CB_SKIP
+	if (CB_SKIP(t))
+		return 0;
+#endif
 	/* most tasks of a host, seen without a call */
 	if (cb_storage && !cb_all && !t->bpf_storage && t->group_leader->nsproxy->mnt_ns->ns.inum == cb_mntns)
 		return 0;

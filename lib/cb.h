@@ -173,7 +173,7 @@ struct cb_tool {
 	int (*begun)(struct cb_run *run);		/* once: attached, and the tasks that run already are known */
 	void (*container)(struct cb_run *run, const struct cb_cont *c); /* became known: at its first program, if all is well */
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
-	void (*before)(struct cb_run *run);		/* ahead of the iterator's pass that ends an interval */
+	int (*before)(struct cb_run *run); /* ahead of the iterator's pass that ends an interval; 1: it is not needed */
 	int (*tick)(struct cb_run *run, uint64_t start_ns, uint64_t end_ns); /* at each interval and at the end */
 	int (*drained)(struct cb_run *run); /* after the rings were read; may emit, and run cb_run_drain() */
 	void (*row)(struct cb_run *run, const struct cb_event *ev); /* each row that is wanted, live or replayed */

@@ -193,14 +193,22 @@ static int draw(struct cb_run *run)
 	return run->screen && !run->paused ? run->tool->screen(run, stdout) : 0;
 }
 
+static uint64_t tasks_ns(const struct cb_tool *tool)
+{
+	return tool->tasks_ns ? tool->tasks_ns : 500000000;
+}
+
 /* What is left in buffers, then the tool's own counters. */
 static int interval(struct cb_run *run, struct times *t, uint64_t now)
 {
-	int err;
+	int err = run->tool->before ? run->tool->before(run) : 0;
 
-	if (run->tool->before)
-		run->tool->before(run);
-	err = cb_probe_tasks(run);
+	if (err > 0) {
+		err = cb_run_drain(run);
+	} else if (!err) {
+		err = cb_probe_tasks(run);
+		t->tasks = now + tasks_ns(run->tool);
+	}
 	if (!err && run->tool->tick)
 		err = run->tool->tick(run, t->begun, now);
 	return err;
@@ -217,11 +225,6 @@ static int tick(struct cb_run *run, struct times *t, uint64_t now)
 	while (t->tick <= now)
 		t->tick += run->opt.interval_ns;
 	return err;
-}
-
-static uint64_t tasks_ns(const struct cb_tool *tool)
-{
-	return tool->tasks_ns ? tool->tasks_ns : 500000000;
 }
 
 /* Each interval, but neither too often nor too seldom for those who read it. */
@@ -257,12 +260,12 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 {
 	int err = 0;
 
-	if (t->tick && now >= t->tick)
+	if (t->tick && now >= t->tick) {
 		err = tick(run, t, now);
-	else if (now >= t->tasks)
+	} else if (now >= t->tasks) {
 		err = cb_probe_tasks(run);
-	if (now >= t->tasks)
 		t->tasks = now + tasks_ns(run->tool);
+	}
 	if (now >= t->refresh) {
 		cb_clock_sync();
 		cb_probe_refresh(run);

@@ -27,11 +27,12 @@ static int setup(struct cb_run *run, void *skel)
 	return err;
 }
 
-static void before(struct cb_run *run)
+static int before(struct cb_run *run)
 {
 	struct list *l = cb_run_data(run);
 
 	l->skel->bss->counting = true;
+	return 0;
 }
 
 /* "k=v" NUL "k=v" NUL; a label that does not fit is left out whole. Returns the bytes used. */

@@ -26,7 +26,7 @@ CB_SKEL(resource)
 #define IDLE_MAX_NS (8 * IDLE_NS)
 /* What of its memory is anonymous the kernel sums up some time after it changed (mm/memcontrol.c FLUSH_TIME, 2 s). */
 #define SETTLE_NS 4000000000ULL
-#define LOOK_NS 16000000000ULL /* what sleeps is looked at so often, all the same */
+#define LOOK_NS 64000000000ULL /* tasks that sleep are looked at so often, all the same */
 /* What is left after the last interval is no interval: rates would mean nothing. The ends are told. */
 #define SLIVER_NS 5000000ULL
 
@@ -60,8 +60,10 @@ struct cresource {
 	uint64_t *key; /* room for a reading of the map */
 	struct resource_total *total;
 	uint64_t pass_ns, from, to;
-	uint32_t passes;
+	uint32_t passes, look_again;
+	size_t by_process; /* containers whose processes tell their memory, also those that sleep */
 	long page;
+	bool walk;    /* the kernel lets a program walk over tasks */
 	bool sockets; /* the kernel tells what they send and receive */
 	struct bpf_link *sent, *received; /* once somebody's sockets are asked for */
 };
@@ -82,6 +84,12 @@ static void tell_memory_cgroup(struct cresource *r, const struct one *o)
 	uint64_t id = o->account ? cb_account_memory_id(o->account) : 0;
 
 	bpf_map_update_elem(bpf_map__fd(r->skel->maps.memory_cgroup), &o->key, &id, BPF_ANY);
+}
+
+/* The host, and one whose memory no cgroup accounts. */
+static bool needs_processes(const struct one *o)
+{
+	return !o->key || (o->account && !cb_account_memory_id(o->account));
 }
 
 static bool on_host_net(const struct one *o)
@@ -154,6 +162,7 @@ static struct one *one_open(struct cb_run *run, struct cresource *r, uint64_t ke
 		o->based = t->known;
 	}
 	tell_memory_cgroup(r, o);
+	r->by_process += needs_processes(o);
 	if (on_host_net(o))
 		watch_sockets(run, r);
 	HASH_ADD(hh, r->one, key, sizeof(o->key), o);
@@ -167,6 +176,7 @@ static void one_close(struct cresource *r, struct one *o)
 		bpf_map_delete_elem(bpf_map__fd(r->skel->maps.memory_cgroup), &o->key);
 	}
 	HASH_DEL(r->one, o);
+	r->by_process -= needs_processes(o);
 	cb_account_close(o->account);
 	free(o);
 }
@@ -318,8 +328,8 @@ static void row_tasks(struct one *o, bool ended)
 	row->threads = since(o->total.threads, &o->told.threads);
 	row->execs = since(o->total.execs, &o->told.execs);
 	if (!ended) {
-		row->tasks = o->total.tasks;
-		row->fds = o->total.fds;
+		row->tasks = o->total.level[o->total.count & 1].tasks;
+		row->fds = o->total.level[o->total.count & 1].fds;
 	}
 }
 
@@ -367,8 +377,10 @@ static uint64_t boot_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-static void before(struct cb_run *run)
+/* Over the tasks that did something, where the kernel can; now and then over all. */
+static int before(struct cb_run *run)
 {
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	struct cresource *r = cb_run_data(run);
 	struct one *o;
 
@@ -378,6 +390,12 @@ static void before(struct cb_run *run)
 	if (!++r->passes)
 		r->passes++;
 	r->skel->bss->pass = r->passes;
+	r->skel->bss->whole = r->by_process || r->passes % r->look_again == 0;
+	if (!r->walk || r->skel->bss->whole)
+		return 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(r->skel->progs.resource_walk), &opts))
+		return cb_run_fail(run, -errno, "walk over tasks: %s", strerror(errno));
+	return 1;
 }
 
 /* All totals in one call. */
@@ -416,8 +434,9 @@ static void read_changed(struct one *o, bool ended, uint64_t now)
 static void add_row(struct cb_run *run, struct cresource *r, uint64_t key, const struct resource_total *t,
 		    uint64_t from, uint64_t to)
 {
-	/* no task in this pass: it is over, unless it began since */
-	bool ended = t->pass != r->passes && t->opened_ns < r->pass_ns;
+	/* it has no task: it is over, unless it began since */
+	bool none = !t->level[t->count & 1].tasks || (r->skel->bss->whole && t->pass != r->passes);
+	bool ended = none && t->opened_ns < r->pass_ns;
 	struct cb_head who = { .cont = key, .pid = t->pid };
 	struct one *o = one_find(r, key);
 
@@ -641,7 +660,10 @@ static int setup(struct cb_run *run, void *skel)
 	r->page = sysconf(_SC_PAGESIZE);
 	if (!stat("/proc/self/ns/net", &st))
 		r->skel->rodata->host_netns = st.st_ino;
-	r->skel->rodata->look_again = LOOK_NS > cb_run_interval(run) ? LOOK_NS / cb_run_interval(run) : 1;
+	r->look_again = LOOK_NS > cb_run_interval(run) ? LOOK_NS / cb_run_interval(run) : 1;
+	r->walk = cb_run_kernel_has("bpf_iter_task_new");
+	bpf_program__set_autoload(r->skel->progs.resource_walk, r->walk);
+	bpf_program__set_autoattach(r->skel->progs.resource_walk, false);
 	raise_files();
 	prepare_sockets(r);
 	return 0;
@@ -693,7 +715,7 @@ static const struct cb_tool cresource = {
 	.skel = &resource_skel,
 	.option = options,
 	.interval_ns = 1000000000,
-	.tasks_ns = 5000000000,
+	.tasks_ns = 20000000000,
 	.parse = parse,
 	.setup = setup,
 	.record = record,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * resource [N [BUSY [SECONDS]]]: what cresource costs with N containers (1,000) of which BUSY (0) work a little, at
- * one reading a second, as a share of one CPU: the reading alone (a pass of the iterator, all totals, and the files of
+ * one reading a second, as a share of one CPU: the reading alone (a pass over the tasks, all totals, and the files of
  * a container in every SLEEPY of those that sleep and of all others), then the tool itself in its steady state, with
  * its rows as a table and as JSON Lines written to /dev/null. Then the resident memory of every collector.
  * A container here is a process in a pid, mount and network namespace and cgroups of its own.
@@ -27,6 +27,8 @@
 #include "resource.skel.h"
 #include "run.h"
 
+#define WHOLE 64 /* seconds after which the tool looks at all tasks, */
+#define NEW 20   /* and after which it looks for such as were never seen */
 #define SLEEPY 80 /* seconds after which the tool reads the files of one that sleeps again */
 #define SETTLED_NS 40e6 /* of CPU time in a second: it has found them all */
 #define MEMORY_MB 40
@@ -176,6 +178,19 @@ static void one_pass(struct reading *r)
 	close(fd);
 }
 
+/* As the tool: over those that did something where the kernel can, sometimes over all. */
+static void interval_pass(struct reading *r, __u32 number)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	r->skel->bss->pass = number;
+	r->skel->bss->whole = number % WHOLE == 0;
+	if (r->skel->bss->whole || !bpf_program__autoload(r->skel->progs.resource_walk))
+		one_pass(r);
+	else if (bpf_prog_test_run_opts(bpf_program__fd(r->skel->progs.resource_walk), &opts))
+		die("walk");
+}
+
 static void totals(struct reading *r, int room)
 {
 	__u64 next;
@@ -193,6 +208,8 @@ static void reading_start(struct reading *r, __u32 least, int room)
 	bool no = false;
 
 	r->skel = resource_bpf__open();
+	if (r->skel)
+		bpf_program__set_autoload(r->skel->progs.resource_walk, cb_kernel_has_function("bpf_iter_task_new"));
 	if (!r->skel || cb_kernel_prepare(r->skel->obj, false, &e) || resource_bpf__load(r->skel))
 		die("probe");
 	r->iter = bpf_program__attach(r->skel->progs.cb_tasks);
@@ -249,8 +266,11 @@ static double reading(int n, int busy, int seconds)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &second, NULL);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 		ns -= t.tv_sec * 1e9 + t.tv_nsec;
-		r.skel->bss->pass = s + 1;
-		one_pass(&r);
+		interval_pass(&r, s + 1);
+		if (s % NEW == NEW - 1) {
+			r.skel->bss->pass = 0;
+			one_pass(&r);
+		}
 		totals(&r, n + 1000);
 		for (int i = 0; i < busy + (n - busy) / SLEEPY && i < n; i++)
 			cb_account_read(r.account[i], i < busy, false, &u);

@@ -164,6 +164,23 @@ read_files() {
 	[ "$(last "$out" tasks true)" = 1 ]
 }
 
+@test "of those that sleep all are counted; who goes is gone from the next interval on, who comes is in it" {
+	local out=$BATS_TEST_TMPDIR/rows id pids fds
+	id=$(ctr_id sleepers)
+	ctr_start sleepers sh -c 'i=0; while [ $((i += 1)) -le 13 ]; do sleep 1000 & done; until [ -e /tmp/go ]; do sleep 0.05; done
+		i=0; while [ $((i += 1)) -le 3 ]; do sleep 1000 & done; exec sleep 1000'
+	pids=$(pgrep -P "$(ctr_pid sleepers)" -x sleep | head -n 5)
+	fds=$(ls "/proc/$(head -n 1 <<<"$pids")/fd" | wc -l)
+	collector_start "$out" cresource -j -c "$id" -i 200ms
+	wait_for has_rows "$out" 'event and .["container.tasks"] >= 14' 7
+	kill -KILL $pids
+	touch "$CTR_DIR/sleepers/rootfs/tmp/go"
+	wait_for has_rows "$out" "event and .[\"container.tasks\"] == 12 and .[\"container.descriptors\"] == $((12 * fds))" 7
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_rows "$out" 'event and .["event.action"] != "end" and (.["container.tasks"] < 9 or .["container.tasks"] > 15)' 0
+}
+
 @test "what another thread than a process's first opens and takes is seen, while that one sleeps" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id aside)
