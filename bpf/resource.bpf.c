@@ -164,13 +164,13 @@ static __always_inline void count_task(struct resource_total *e, struct cb_state
 
 static __always_inline void uncount_task(struct resource_total *e, struct cb_state *s)
 {
-	__u32 in = s->counted;
+	__u32 now = *(volatile __u32 *)&e->count;
 
-	if (!in)
+	if (s->counted != now)
 		return;
 	s->counted = 0;
-	__sync_fetch_and_add(&e->level[in & 1].tasks, -1);
-	__sync_fetch_and_add(&e->level[in & 1].fds, -(__u64)s->fds);
+	__sync_fetch_and_add(&e->level[now & 1].tasks, -1);
+	__sync_fetch_and_add(&e->level[now & 1].fds, -(__u64)s->fds);
 }
 
 static __always_inline void use_of(struct task_struct *t, struct resource_use *u)
@@ -377,7 +377,7 @@ static __always_inline void count_fds(struct resource_total *e, struct cb_state 
 	was = of->fds;
 	of->fds = descriptors(t);
 	of->fds_counted = pass;
-	if (of->counted)
+	if (of->counted == e->count)
 		__sync_fetch_and_add(&e->level[of->counted & 1].fds, (__u64)of->fds - was);
 }
 

@@ -195,6 +195,7 @@ bool cb_run_failed(const struct cb_run *run);	      /* -x */
 bool cb_run_args(const struct cb_run *run);	      /* no --no-args */
 bool cb_run_terminal(const struct cb_run *run);	      /* a screen is drawn on a terminal ... */
 bool cb_run_paused(const struct cb_run *run);	      /* ... and p was pressed */
+bool cb_run_ending(const struct cb_run *run);	      /* the probes are gone: this interval is the last */
 int cb_run_fail(struct cb_run *run, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A remark on stderr that only -v wants: what this kernel does not have. */
 void cb_run_remark(const struct cb_run *run, const char *text);

@@ -42,6 +42,11 @@ bool cb_run_failed(const struct cb_run *run)
 	return run->opt.failed;
 }
 
+bool cb_run_ending(const struct cb_run *run)
+{
+	return !run->nlinks;
+}
+
 bool cb_run_args(const struct cb_run *run)
 {
 	return !run->opt.no_args;
