@@ -362,7 +362,10 @@ static int window_alarm(struct cb_judge *j, const struct cb_row *row, const stru
 	return raise(j, row, c, e);
 }
 
-/* A call never seen of this program; of a program too seldom seen: never seen of the whole subject. */
+/*
+ * A call never seen of this program; of a program too seldom seen: never seen of the whole subject. What is told so is
+ * not told once more by the order that it disturbs, up to 200 calls later.
+ */
 static int call_alarm(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
 		      const struct cb_view_field *vf, int word, struct cb_err *e)
 {
@@ -380,6 +383,8 @@ static int call_alarm(struct cb_judge *j, const struct cb_row *row, const struct
 	else
 		cb_explain_common(&j->f.expected, &set->level[1], "");
 	cb_explain_calls(&j->f.calls, j->tokens, &s->recall);
+	if (!j->scores) /* those are of all there is */
+		cb_windows_waive(&s->recall.w);
 	return raise(j, row, c, e);
 }
 

@@ -120,6 +120,25 @@ fields() {
 	[ $((first + ${second:-1})) = "$n" ]
 }
 
+@test "a call never seen is told as that, and not by the order that it disturbs as well" {
+	stream --seed 5 --from 900 > "$T/n"
+	python3 - "$T/n" > "$T/a" <<-'EOF'
+	import json, sys
+	done = False
+	for line in open(sys.argv[1]):
+	    r = json.loads(line)
+	    if r.get("process.pid") == 101 and "syscall.sequence" in r and not done:
+	        c = r["syscall.sequence"].split()
+	        for at in 40, 45, 50, 55:
+	            c[at] = "init_module"
+	        r["syscall.sequence"], done = " ".join(c), True
+	    print(json.dumps(r))
+	EOF
+	[ "$(grep -o init_module "$T/a" | wc -l)" = 4 ]
+	cdetect -m "$M" -q -j "$T/a" > "$T/out"
+	[ "$(fields "$T/out" alarm.detector alarm.value)" = 'calls|init_module' ]
+}
+
 @test "what is allowed is quiet" {
 	stream --seed 3 --from 2000 --attack shell packet > "$T/a"
 	cp "$M" "$T/m.db"
