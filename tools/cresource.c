@@ -62,6 +62,7 @@ struct cresource {
 	uint64_t pass_ns, from, to;
 	uint32_t passes, look_again;
 	size_t by_process; /* containers whose processes tell their memory, also those that sleep */
+	size_t gone;	   /* containers that are over, whose last row is to come */
 	long page;
 	bool walk;    /* the kernel lets a program walk over tasks */
 	bool sockets; /* the kernel tells what they send and receive */
@@ -177,6 +178,7 @@ static void one_close(struct cresource *r, struct one *o)
 	}
 	HASH_DEL(r->one, o);
 	r->by_process -= needs_processes(o);
+	r->gone -= !!o->gone_ns;
 	cb_account_close(o->account);
 	free(o);
 }
@@ -215,6 +217,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	case RESOURCE_GONE:
 		/* now, while its folder is still there */
 		if (o) {
+			r->gone += !o->gone_ns;
 			o->gone_ns = n->h.time_ns;
 			read_account(o, true, false, n->h.time_ns);
 		}
@@ -391,7 +394,7 @@ static int before(struct cb_run *run)
 		r->passes++;
 	r->skel->bss->pass = r->passes;
 	/* once the probes are gone nothing tells who comes and goes */
-	r->skel->bss->whole = r->by_process || r->passes % r->look_again == 0 || cb_run_ending(run);
+	r->skel->bss->whole = r->by_process || r->gone || r->passes % r->look_again == 0 || cb_run_ending(run);
 	if (!r->walk || r->skel->bss->whole)
 		return 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(r->skel->progs.resource_walk), &opts))
