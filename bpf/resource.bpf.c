@@ -471,8 +471,8 @@ extern void bpf_rcu_read_unlock(void) __ksym __weak;
 #define ALL_THREADS 1 /* kernel/bpf/task_iter.c BPF_TASK_ITER_ALL_THREADS */
 
 /*
- * A pass over the tasks that are known, run by the tool: where the kernel has it (6.7) half the cost of the iterator,
- * whose walk alone, with tasks that are in no cache, was most of a pass.
+ * A pass over the tasks that are known, run by the tool: where the kernel takes it (6.18) half the cost of the
+ * iterator, whose walk alone, with tasks that are in no cache, was most of a pass.
  */
 SEC("syscall")
 int resource_walk(void *ctx)

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -640,6 +641,31 @@ static void prepare_sockets(struct cresource *r)
 	}
 }
 
+/*
+ * The kernel lets a program walk over tasks since 6.7, but the verifiers up to 6.12 at least lose their way in what is
+ * done with each (more than a million steps), and take a second to do so. Whether this one does not is tried.
+ */
+static bool can_walk(void)
+{
+	unsigned major = 0, minor = 0;
+	struct resource_bpf *trial;
+	struct bpf_program *p;
+	struct utsname u;
+	bool loads;
+
+	if (!cb_run_kernel_has("bpf_iter_task_new") || uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2 ||
+	    major < 6 || (major == 6 && minor < 18))
+		return false;
+	trial = resource_bpf__open();
+	if (!trial)
+		return false;
+	bpf_object__for_each_program(p, trial->obj)
+		bpf_program__set_autoload(p, p == trial->progs.resource_walk);
+	loads = !resource_bpf__load(trial);
+	resource_bpf__destroy(trial);
+	return loads;
+}
+
 /* Some files a container stay open. */
 static void raise_files(void)
 {
@@ -665,7 +691,7 @@ static int setup(struct cb_run *run, void *skel)
 	if (!stat("/proc/self/ns/net", &st))
 		r->skel->rodata->host_netns = st.st_ino;
 	r->look_again = LOOK_NS > cb_run_interval(run) ? LOOK_NS / cb_run_interval(run) : 1;
-	r->walk = cb_run_kernel_has("bpf_iter_task_new");
+	r->walk = can_walk();
 	bpf_program__set_autoload(r->skel->progs.resource_walk, r->walk);
 	bpf_program__set_autoattach(r->skel->progs.resource_walk, false);
 	raise_files();
