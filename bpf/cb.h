@@ -17,8 +17,8 @@
 #define CB_F_ENTERED 0x1 /* the process, or an ancestor inside the container, was put there from outside */
 #define CB_F_COMPAT 0x2 /* made at least one 32-bit system call */
 #define CB_F_DROP 0x4 /* kernel only: filtered, not recorded */
-#define CB_F_FIRST 0x10 /* the first process of its container */
 #define CB_F_CUT 0x8 /* of a record: something did not fit into it */
+#define CB_F_FIRST 0x10 /* the first process of its container */
 
 /*
  * First in every record. Times are CLOCK_BOOTTIME nanoseconds; user space turns them into UTC.

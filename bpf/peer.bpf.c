@@ -61,20 +61,20 @@ static __always_inline bool still_trying(long ret)
 static __always_inline bool told_by_states(struct cb_state *s, struct sock *sk, long ret)
 {
 	__u64 key = (__u64)sk, ino = inode_of(sk), *was;
-	bool tried = s->call.tried == key;
+	bool told = s->call.tried == key || ret >= 0 || ret == -EISCONN;
 
 	s->call.tried = 0;
 	if (still_trying(ret)) {
 		bpf_map_update_elem(&flow_trying, &key, &ino, BPF_ANY);
 		return true;
 	}
-	if (tried || ret >= 0 || ret == -EISCONN)
-		return true;
 	was = bpf_map_lookup_elem(&flow_trying, &key);
-	if (!was || *was != ino)
-		return false;
+	if (!was)
+		return told;
+	/* that attempt is over, and what comes next on this socket is another */
+	told |= *was == ino;
 	bpf_map_delete_elem(&flow_trying, &key);
-	return true;
+	return told;
 }
 
 static __always_inline int connected(struct cb_state *s, long ret)

@@ -394,8 +394,8 @@ static int before(struct cb_run *run)
 	if (!++r->passes)
 		r->passes++;
 	r->skel->bss->pass = r->passes;
-	/* once the probes are gone nothing tells who comes and goes */
-	r->skel->bss->whole = r->by_process || r->gone || r->passes % r->look_again == 0 || cb_run_ending(run);
+	/* tasks of unwanted containers are marked by the iterator; once the probes are gone nothing tells who comes and goes */
+	r->skel->bss->whole = r->by_process || r->gone || r->skel->bss->cb_dropping || r->passes % r->look_again == 0 || cb_run_ending(run);
 	if (!r->walk || r->skel->bss->whole)
 		return 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(r->skel->progs.resource_walk), &opts))

@@ -383,7 +383,7 @@ static int call_alarm(struct cb_judge *j, const struct cb_row *row, const struct
 	else
 		cb_explain_common(&j->f.expected, &set->level[1], "");
 	cb_explain_calls(&j->f.calls, j->tokens, &s->recall);
-	if (!j->scores) /* those are of all there is */
+	if (!j->scores) /* which stand in place of alarms, and are of all there is */
 		cb_windows_waive(&s->recall.w);
 	return raise(j, row, c, e);
 }
