@@ -168,9 +168,9 @@ static __always_inline bool cb_mounts_owner(__u32 inum, __u64 *ret)
 
 	if (cont)
 		*ret = *cont;
-	else if (inum == cb_mntns)
+	else if (cb_host_mounts(inum))
 		*ret = 0;
-	return cont || inum == cb_mntns;
+	return cont || cb_host_mounts(inum);
 }
 
 /* ---- whom a call names ---- */

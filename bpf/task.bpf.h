@@ -29,10 +29,11 @@ const volatile __u32 cb_pidns = 0; /* "the host" is where the tool runs: inodes 
 const volatile __u32 cb_mntns = 0;
 const volatile __u32 cb_self_ns = 0;
 const volatile __u64 cb_ring = 1024 * 1024; /* bytes of cb_events, by cb_kernel_ring() */
-/* found by the first pass of the iterator where the tool is itself in a pid namespace (cb_find_level) */
-__u32 cb_level = 0; /* depth of the tool's pid namespace */
-__u32 cb_self = 0;  /* the tool itself: never watched */
-bool cb_find_level = false;
+/* found by the first pass of the iterator, before anything is classified (cb_finding) */
+bool cb_finding = true;
+__u32 cb_level = 0;	 /* depth of the tool's pid namespace */
+__u32 cb_self = 0;	 /* the tool itself: never watched */
+__u32 cb_init_mntns = 0; /* of the first process there: the tool's own mounts, a service's, may not be the host's */
 bool cb_dropping = false; /* cb_unwanted holds something, or did */
 
 struct cb_state {
@@ -58,7 +59,7 @@ struct {
 
 struct cb_known {
 	__u64 since;
-	__u32 mntns;
+	__u32 mntns; /* that are its own, 0: none are known */
 	__s32 tasks; /* of one that shares the host's pid namespace */
 };
 
@@ -296,17 +297,32 @@ static const __u8 cb_hexdigit[256] = {
 	['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1,
 };
 
-/* Does the folder's name hold an engine's id: 64 hexadecimal digits? Counted without a branch, for the verifier. */
+static __always_inline bool cb_is_conmon(const char *s)
+{
+	return s[0] == 'c' && s[1] == 'o' && s[2] == 'n' && s[3] == 'm' && s[4] == 'o' && s[5] == 'n' && s[6] == '-';
+}
+
+/*
+ * Does the folder's name hold an engine's id: 64 hexadecimal digits? Counted without a branch, for the verifier. What
+ * podman and CRI-O keep beside a container (libpod-conmon-ID.scope, crio-conmon-ID.scope) is none.
+ */
 static __always_inline bool cb_cgroup_is_container(struct cgroup *cg)
 {
-	__u8 name[96] = {};
+	char name[96] = {};
 	__u32 digits = 0;
 
 	if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(cg, kn, name)) < 65)
 		return false;
+	if (cb_is_conmon(name + sizeof("libpod-") - 1) || cb_is_conmon(name + sizeof("crio-") - 1))
+		return false;
 	for (int i = 0; i < 96; i++)
-		digits += cb_hexdigit[name[i]];
+		digits += cb_hexdigit[(__u8)name[i]];
 	return digits >= 64;
+}
+
+static __always_inline bool cb_host_mounts(__u32 mntns)
+{
+	return mntns == cb_mntns || mntns == cb_init_mntns;
 }
 
 /* Where a task stands, by its namespaces; a container's key is the same in every tool. */
@@ -357,7 +373,7 @@ static __noinline int cb_locate(struct task_struct *t, struct cb_place *ret)
 	if (!p || !ret->mntns)
 		return 0;
 	cb_pid_at(t, cb_level, &host);
-	if (host != cb_pidns || ret->mntns == cb_mntns)
+	if (host != cb_pidns || cb_host_mounts(ret->mntns))
 		return 0;
 	known = bpf_map_lookup_elem(&cb_mntnss, &ret->mntns);
 	if (known && cb_shares_pids(*known)) {
@@ -444,9 +460,11 @@ static __always_inline __u32 cb_mounts_of(struct task_struct *t)
 }
 
 /*
- * Are these mounts the container's own? Those of a cgroup's are. Who made just a pid namespace stands in the mounts of
- * his maker, and their name is not his to give: the maker may be a container, watched or not. A program like unshare(1)
- * enters new mounts itself before it makes the first process; it comes from other mounts, and makes no other.
+ * Are these mounts the container's own? Those of a cgroup's are, unless who stands in it shares them with a parent that
+ * does not: an engine that is a service has mounts of its own, and starts helpers there. Who made just a pid namespace
+ * stands in the mounts of his maker, and their name is not his to give: the maker may be a container, watched or not. A
+ * program like unshare(1) enters new mounts itself before it makes the first process; it comes from other mounts, and
+ * makes no other.
  */
 static __always_inline bool cb_has_mounts(struct task_struct *t, struct cb_place *at)
 {
@@ -454,8 +472,10 @@ static __always_inline bool cb_has_mounts(struct task_struct *t, struct cb_place
 	__u64 *known;
 	__u32 nr;
 
-	if (cb_shares_pids(at->key))
-		return true;
+	if (cb_shares_pids(at->key)) {
+		maker = BPF_CORE_READ(t, real_parent);
+		return cb_mounts_of(maker) != at->mntns || cb_cgroup(maker) == cb_cgroup(t);
+	}
 	if (!at->vinit)
 		return false;
 	known = bpf_map_lookup_elem(&cb_mntnss, &at->mntns);
@@ -485,13 +505,17 @@ static __always_inline void cb_cont_came(__u64 key)
 static __always_inline bool cb_register(struct cb_state *s, struct task_struct *t, struct cb_place *at, bool iter,
 					void *seq)
 {
-	struct cb_known k = { .since = bpf_ktime_get_boot_ns(), .mntns = at->mntns };
+	struct cb_known k = { .since = bpf_ktime_get_boot_ns() }, *there;
+	bool fresh = !bpf_map_update_elem(&cb_conts, &at->key, &k, BPF_NOEXIST);
 	struct cb_life *l;
 
-	if (bpf_map_update_elem(&cb_conts, &at->key, &k, BPF_NOEXIST))
-		return false;
-	if (cb_has_mounts(t, at))
+	there = bpf_map_lookup_elem(&cb_conts, &at->key);
+	if (there && !there->mntns && (fresh || cb_shares_pids(at->key)) && cb_has_mounts(t, at)) {
+		there->mntns = at->mntns;
 		bpf_map_update_elem(&cb_mntnss, &at->mntns, &at->key, BPF_ANY);
+	}
+	if (!fresh)
+		return false;
 	l = cb_life_begin(s, LIFE_CONT);
 	if (!l)
 		return true;
@@ -808,16 +832,26 @@ static __always_inline struct cb_state *cb_adopt(struct task_struct *t, void *se
 	return s;
 }
 
-/* No name tells a process how deep its pid namespace lies: the kernel does. */
+/*
+ * No name tells a process how deep its pid namespace lies, and it may not be allowed to look at the namespaces of the
+ * first one there: the kernel tells both.
+ */
 static __always_inline void cb_find(struct task_struct *t)
 {
 	struct pid *p = BPF_CORE_READ(t, thread_pid);
 	__u32 level = BPF_CORE_READ(p, level), inum;
+	struct task_struct *first;
+	struct upid u = {};
 
-	if (cb_pid_at(t, level, &inum) == cb_self_ns && inum == cb_pidns) {
-		cb_level = level;
-		cb_self = t->tgid;
-	}
+	if (cb_pid_at(t, level, &inum) != cb_self_ns || inum != cb_pidns)
+		return;
+	cb_level = level;
+	cb_self = t->tgid;
+	bpf_core_read(&u, sizeof(u), &p->numbers[level & 31]);
+	first = BPF_CORE_READ(u.ns, child_reaper);
+	cb_init_mntns = cb_mounts_of(first);
+	if (!cb_init_mntns)
+		cb_init_mntns = cb_mntns;
 }
 
 SEC("iter/task")
@@ -829,7 +863,7 @@ int cb_tasks(struct bpf_iter__task *ctx)
 
 	if (!t)
 		return 0;
-	if (cb_find_level) {
+	if (cb_finding) {
 		cb_find(t);
 		return 0;
 	}
@@ -838,7 +872,7 @@ int cb_tasks(struct bpf_iter__task *ctx)
 		return 0;
 #endif
 	/* most tasks of a host, seen without a call */
-	if (cb_storage && !cb_all && !t->bpf_storage && t->group_leader->nsproxy->mnt_ns->ns.inum == cb_mntns)
+	if (cb_storage && !cb_all && !t->bpf_storage && cb_host_mounts(t->group_leader->nsproxy->mnt_ns->ns.inum))
 		return 0;
 	s = cb_state_of(t);
 	if (!s)

@@ -251,20 +251,24 @@ static char *mount_ns(const struct cb_host *h, uint32_t pid)
 	return cb_host_link(h, CB_ADMIN, "/proc", rel);
 }
 
-/* Of a process with the host's own pids: the nearest ancestor that sees the host's files. */
+/*
+ * Of a process with the host's own pids: the nearest ancestor that sees the host's files. Those are the first process's;
+ * where this one is a service its own are others.
+ */
 static uint32_t outside_mounts(const struct cb_host *h, uint32_t parent)
 {
-	char *own = mount_ns(h, getpid()), *ns;
+	char *own = mount_ns(h, getpid()), *first = mount_ns(h, 1), *ns;
 	uint32_t ret = 0, next;
 
-	for (int i = 0; own && parent && !ret && i < MAX_ANCESTORS; i++, parent = next) {
+	for (int i = 0; parent && !ret && i < MAX_ANCESTORS; i++, parent = next) {
 		ns = mount_ns(h, parent);
-		if (ns && !strcmp(ns, own))
+		if (ns && ((own && !strcmp(ns, own)) || (first && !strcmp(ns, first))))
 			ret = parent;
 		free(ns);
 		proc_family(h, parent, &next);
 	}
 	free(own);
+	free(first);
 	return ret;
 }
 

@@ -11,7 +11,6 @@
 #include "run.h"
 
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
-#define INIT_PIDNS 0xEFFFFFFC /* include/linux/proc_ns.h PROC_PID_INIT_INO */
 
 static bool may_load(void)
 {
@@ -89,11 +88,6 @@ static uint32_t ns_inode(const char *path)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-bool cb_kernel_nested(void)
-{
-	return ns_inode("/proc/self/ns/pid") != INIT_PIDNS;
-}
-
 /* Is the unified hierarchy in use (v2 or hybrid)? If not, containers are told apart by a v1 one. */
 static bool unified_mounted(void)
 {
@@ -129,19 +123,12 @@ static int v1_subsystem(struct cb_err *e)
 static int set_place(struct bpf_object *o, struct cb_err *e)
 {
 	uint32_t pidns = ns_inode("/proc/self/ns/pid"), mntns = ns_inode("/proc/self/ns/mnt"), self = getpid();
-	bool find = cb_kernel_nested();
 	int err;
 
 	err = cb_kernel_const(o, "cb_pidns", &pidns, sizeof(pidns), e);
 	if (!err)
 		err = cb_kernel_const(o, "cb_mntns", &mntns, sizeof(mntns), e);
-	if (!err)
-		err = cb_kernel_const(o, "cb_self_ns", &self, sizeof(self), e);
-	if (!err && !find)
-		err = cb_kernel_const(o, "cb_self", &self, sizeof(self), e);
-	if (!err)
-		err = cb_kernel_const(o, "cb_find_level", &find, sizeof(find), e);
-	return err;
+	return err ? err : cb_kernel_const(o, "cb_self_ns", &self, sizeof(self), e);
 }
 
 static int set_cgroups(struct bpf_object *o, struct cb_err *e)

@@ -240,7 +240,7 @@ static int add_link(struct cb_run *run, struct bpf_program *p, const char *trace
 	return err;
 }
 
-/* The iterator first: where the tool is nested it finds out how deep, before anything is classified. */
+/* The iterator first: its first pass finds out where the tool is, before anything is classified. */
 static int attach_all(struct cb_run *run)
 {
 	struct bpf_program *p;
@@ -249,11 +249,10 @@ static int attach_all(struct cb_run *run)
 
 	p = bpf_object__find_program_by_name(run->obj, "cb_tasks");
 	err = p ? attach_one(run, p, &run->iter) : -ENOENT;
-	if (!err && cb_kernel_nested()) {
+	if (!err)
 		err = read_tasks(run);
-		if (!err)
-			err = cb_kernel_const(run->obj, "cb_find_level", &no, sizeof(no), &run->err);
-	}
+	if (!err)
+		err = cb_kernel_const(run->obj, "cb_finding", &no, sizeof(no), &run->err);
 	bpf_object__for_each_program(p, run->obj) {
 		if (err)
 			break;

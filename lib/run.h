@@ -52,7 +52,6 @@ int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e);
 int cb_kernel_ring(struct bpf_object *o, uint64_t bytes, struct cb_err *e); /* before load: of the main ring */
 bool cb_kernel_has_function(const char *name); /* in its type information */
 int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
-bool cb_kernel_nested(void); /* the tool runs in a pid namespace of its own */
 uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
 int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e); /* sums over CPUs */
 

@@ -218,7 +218,7 @@ static inline int paired_round(const struct paired_plan *p, void *arg, int r)
 	return err;
 }
 
-/* One pass of the iterator gives the watched tasks their state. */
+/* The first pass of the iterator finds where this is, the second gives the watched tasks their state. */
 static inline int paired_adopt(struct bpf_object *o, struct cb_err *e)
 {
 	struct bpf_program *p = bpf_object__find_program_by_name(o, "cb_tasks");
@@ -228,8 +228,8 @@ static inline int paired_adopt(struct bpf_object *o, struct cb_err *e)
 	bool no = false;
 	int fd = -1;
 
-	for (int pass = cb_kernel_nested() ? 0 : 1; l && pass < 2; pass++) {
-		if (pass && cb_kernel_const(o, "cb_find_level", &no, sizeof(no), e))
+	for (int pass = 0; l && pass < 2; pass++) {
+		if (pass && cb_kernel_const(o, "cb_finding", &no, sizeof(no), e))
 			break;
 		fd = bpf_iter_create(bpf_link__fd(l));
 		while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)

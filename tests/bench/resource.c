@@ -215,11 +215,9 @@ static void reading_start(struct reading *r, __u32 least, int room)
 	r->iter = bpf_program__attach(r->skel->progs.cb_tasks);
 	if (!r->iter)
 		die("iterator");
-	if (cb_kernel_nested()) {
-		one_pass(r);
-		if (cb_kernel_const(r->skel->obj, "cb_find_level", &no, sizeof(no), &e))
-			die(e.text);
-	}
+	one_pass(r);
+	if (cb_kernel_const(r->skel->obj, "cb_finding", &no, sizeof(no), &e))
+		die(e.text);
 	r->key = cb_xalloc(room * sizeof(*r->key));
 	r->total = cb_xalloc(room * sizeof(*r->total));
 	r->account = cb_xalloc(room * sizeof(*r->account));

@@ -408,8 +408,15 @@ watch_stop() {
 watch_until() {
 	local tool
 	for tool in "${WATCHES[@]}"; do
-		wait_for has_rows "$WATCH/$tool" "event and ($1)" || return 1
+		wait_for has_rows "$WATCH/$tool" "event and ($1)" || { watch_tell "$tool"; return 1; }
 	done
+}
+
+# What a collector had instead: the containers it named, its last rows and its messages
+watch_tell() {
+	jq -c 'select(has("container.id")) | with_entries(select(.key | startswith("container.")))' "$WATCH/$1" | sort | uniq -c >&2
+	tail -n 3 "$WATCH/$1" >&2
+	cat "$WATCH/$1.err" >&2
 }
 
 # ---- tests that every engine has ----

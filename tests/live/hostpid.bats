@@ -117,3 +117,32 @@ children() {
 	collector_stop "$ROWS"
 	children 0
 }
+
+# in_hex NAME CMD...: CMD, in a cgroup as engines name theirs
+in_hex() {
+	local c
+	c=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/$1
+	mkdir -p "$c"
+	shift
+	sh -c 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"' sh "$c" "$@"
+}
+
+# Under systemd a daemon or timer has, with PrivateTmp or ProtectSystem, mounts that are not the host's.
+@test "collectors of a service with its own mounts take the host for no container, nor its engines' helpers" {
+	local VIEW=(unshare --mount --propagation unchanged --) name
+	name=$(hex one)
+	collector_start "$ROWS" cexecsnoop -j
+	VIEW=()
+	in_hex "$name" "$HELPERS/execs" 7
+	in_hex "libpod-conmon-$name.scope" unshare --mount "$HELPERS/execs" 5
+	in_hex "crio-conmon-$name.scope" unshare --mount "$HELPERS/execs" 3
+	# a helper that another service starts, and then that service itself
+	unshare --mount sh -c "$(declare -f in_hex); in_hex $(hex two) /bin/true; $HELPERS/execs 11"
+	ctr_run one --host-pid --cgroup "/$(hex three)" -- "/$TAG/execs" 13 >/dev/null
+	"$HELPERS/execs" 2
+	collector_stop "$ROWS"
+	rmdir "$(findmnt -n -o TARGET -t cgroup2 | head -n 1)"/{"$name","libpod-conmon-$name.scope","crio-conmon-$name.scope","$(hex two)"}
+	assert_no_loss "$ROWS"
+	children 13
+	assert_rows "$ROWS" 'event and action == "start" and args[1:2] == ["child"]' 13
+}
