@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * file ROUNDS: what cfileaccess costs an open and, with --bytes, a read.
+ * file ROUNDS [FIVE]: what cfileaccess costs an open and, with --bytes, a read; FIVE: tests/bench/five, and what a call
+ * costs that none of the five collectors there wants.
  *
  * As in percall: modes are attached and detached in turn in every round, in an order that rotates, and what a mode is
  * compared with stands right beside it; the figure of a round is the best of several runs in CPU time of the thread,
- * and what is printed are medians of differences within a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop and filetop.
+ * and what is printed are medians of
+ * differences within a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop
+ * and filetop.
  */
 #include <bpf/bpf.h>
 #include <sys/stat.h>
@@ -18,9 +21,9 @@
 #define FILES 101
 #define FOLDER "/tmp/cbtools-bench-file"
 
-enum mode { NOTHING, EMPTY, OPENS, EMPTY_RAW, BYTES, OPENSNOOP, FILETOP, NMODES };
+enum mode { NOTHING, EMPTY, OPENS, EMPTY_RAW, BYTES, FIVE, OPENSNOOP, FILETOP, NMODES };
 
-static const struct {
+static struct {
 	const char *name;
 	enum mode base;		   /* the empty program it is compared with */
 	const char *path, *header; /* another's: what it says when it has attached */
@@ -30,6 +33,7 @@ static const struct {
 	[OPENS] = { "cfileaccess", EMPTY, NULL, NULL },
 	[EMPTY_RAW] = { "empty sys_exit", EMPTY_RAW, NULL, NULL },
 	[BYTES] = { "cfileaccess --bytes, reads", EMPTY_RAW, NULL, NULL },
+	[FIVE] = { "all five collectors", NOTHING, NULL, "attached" },
 	[OPENSNOOP] = { "opensnoop", EMPTY, "/usr/sbin/opensnoop", "PATH" },
 	[FILETOP] = { "filetop", EMPTY_RAW, "/usr/sbin/filetop", "FILE" },
 };
@@ -182,7 +186,7 @@ static int attach(void *arg, int m)
 		[EMPTY_RAW] = b->empty->progs.empty_exit, [BYTES] = b->file->progs.file_bytes,
 	};
 
-	if (m == NOTHING)
+	if (m == NOTHING || b->without[m])
 		return 0;
 	if (modes[m].path)
 		return paired_peer_start(&b->peer, modes[m].path, modes[m].header, &b->err);
@@ -272,6 +276,8 @@ static void report(struct bench *b)
 	paired_goal("open, deduplicated, over nothing", b->ns[OPENS][OPEN_ONE], b->ns[NOTHING][OPEN_ONE], b->rounds, 1, 250);
 	paired_goal("open of 101 files, over nothing", b->ns[OPENS][OPEN_MANY], b->ns[NOTHING][OPEN_MANY], b->rounds, 1, 250);
 	paired_goal("a call that nobody wants", b->ns[OPENS][OTHER], b->ns[NOTHING][OTHER], b->rounds, 1, 15);
+	if (!b->without[FIVE])
+		paired_goal("a call that nobody wants, all five collectors", b->ns[FIVE][OTHER], b->base[FIVE][OTHER], b->rounds, 1, 15);
 	if (!b->without[OPENSNOOP])
 		paired_goal("open less opensnoop", b->ns[OPENS][OPEN_ONE], b->ns[OPENSNOOP][OPEN_ONE], b->rounds, 1, 0);
 	if (!b->without[FILETOP])
@@ -334,10 +340,13 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[0], "worker"))
 		paired_work(loads, argv + 1);
-	if (argc == 2)
+	if (argc == 2 || argc == 3)
 		b->rounds = atoi(argv[1]);
+	if (argc == 3)
+		modes[FIVE].path = argv[2];
+	b->without[FIVE] = !modes[FIVE].path;
 	if (b->rounds < 1) {
-		fprintf(stderr, "usage: file ROUNDS\n");
+		fprintf(stderr, "usage: file ROUNDS [FIVE]\n");
 		return CB_EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
