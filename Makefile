@@ -149,12 +149,15 @@ install: all
 bootstrap:
 	scripts/bootstrap
 
+# as many at once as there are CPUs, unless make was told
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: bootstrap
-	$(MAKE) tools tests man
+	$(MAKE) $(JOBS) tools tests man
 	SAN=$(SAN) O=$(O) tests/run
 
 demo: bootstrap
-	$(MAKE) tools $(HELPER)
+	$(MAKE) $(JOBS) tools $(HELPER)
 	O=$(O) scripts/demo
 
 # a library that says where it went, in a folder of its own
@@ -171,7 +174,7 @@ bench: tools $(BENCH)
 
 # bash has a SECONDS of its own
 bench-load: bootstrap
-	$(MAKE) tools $(O)/tests/bench/empty
+	$(MAKE) $(JOBS) tools $(O)/tests/bench/empty
 	O=$(O) ROUNDS=$(or $(ROUNDS),5) DURATION=$(or $(SECONDS),5) ONLY='$(ONLY)' tests/bench/load
 
 bench-adfa: tools
