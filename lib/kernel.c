@@ -72,13 +72,27 @@ int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, s
 	return cb_fail(e, -ENOENT, "probe has no constant %s of %zu bytes", name, size);
 }
 
+/* Megabytes, and a tenth of a second to read: once for all that a start asks. NULL: they cannot be read. */
+static struct btf *types;
+
+static struct btf *kernel_types(void)
+{
+	if (!types)
+		types = btf__load_vmlinux_btf();
+	return types;
+}
+
+void cb_kernel_forget(void)
+{
+	btf__free(types);
+	types = NULL;
+}
+
 bool cb_kernel_has_function(const char *name)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	struct btf *btf = kernel_types();
 
-	btf__free(btf);
-	return has;
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
 static uint32_t ns_inode(const char *path)
@@ -106,7 +120,7 @@ static bool unified_mounted(void)
 static int v1_subsystem(struct cb_err *e)
 {
 	static const char *const names[] = { "pids_cgrp_id", "memory_cgrp_id", "cpuacct_cgrp_id" };
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf = kernel_types();
 	int id = btf ? btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM) : -1, ret = -1;
 	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
@@ -114,7 +128,6 @@ static int v1_subsystem(struct cb_err *e)
 		for (int i = 0; i < btf_vlen(t); i++)
 			if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), names[n]))
 				ret = btf_enum(t)[i].val;
-	btf__free(btf);
 	if (ret < 0)
 		return cb_fail(e, -ENOENT, "this kernel has neither a cgroup2 mount nor a pids, memory or cpuacct controller");
 	return ret;

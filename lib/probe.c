@@ -305,6 +305,7 @@ int cb_probe_start(struct cb_run *run)
 	err = cb_kernel_prepare(run->obj, run->opt.all, &run->err);
 	if (!err && tool->setup)
 		err = tool->setup(run, run->skel);
+	cb_kernel_forget();
 	if (err)
 		return err;
 	err = tool->skel->load(run->skel);

@@ -50,7 +50,8 @@ void cb_who_refresh(struct cb_who *w); /* names that came late or changed */
 int cb_kernel_check(struct cb_err *e);
 int cb_kernel_prepare(struct bpf_object *o, bool all, struct cb_err *e);
 int cb_kernel_ring(struct bpf_object *o, uint64_t bytes, struct cb_err *e); /* before load: of the main ring */
-bool cb_kernel_has_function(const char *name); /* in its type information */
+bool cb_kernel_has_function(const char *name); /* in its type information, kept in memory for the next question */
+void cb_kernel_forget(void);		       /* no more questions */
 int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
 uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
 int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e); /* sums over CPUs */

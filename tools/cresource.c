@@ -633,8 +633,7 @@ static void prepare_sockets(struct cresource *r)
 {
 	struct bpf_program *p[] = { r->skel->progs.resource_sent, r->skel->progs.resource_received };
 
-	r->sockets = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0 &&
-		     libbpf_find_vmlinux_btf_id("sock_recv_length", BPF_TRACE_RAW_TP) > 0;
+	r->sockets = cb_run_kernel_has("__traceiter_sock_send_length") && cb_run_kernel_has("__traceiter_sock_recv_length");
 	for (int i = 0; i < 2; i++) {
 		bpf_program__set_autoload(p[i], r->sockets);
 		bpf_program__set_autoattach(p[i], false);
