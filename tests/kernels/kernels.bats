@@ -1,4 +1,4 @@
-# The collectors on other kernels, under QEMU: 5.10 with pure cgroup v1, as on RHEL 8 and Anolis 8, and 6.1 with v2:
+# The collectors on other kernels, under QEMU: 5.10 with pure cgroup v1, as on RHEL 8 and Anolis 8, 6.1 and 6.12 with v2:
 # they attach, see a runc container by its name and count exactly. guest.sh runs all of it there, what came out is
 # checked here.
 load ../live/lib
@@ -231,4 +231,8 @@ guest() {
 
 @test "6.1 with cgroup v2" {
 	guest 6.1 v2
+}
+
+@test "6.12 with cgroup v2" {
+	guest 6.12 v2
 }

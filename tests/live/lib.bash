@@ -76,11 +76,17 @@ fail() {
 	return 1
 }
 
+# Without a process: half of what this waits for is that others get the CPU.
+exec {PAUSE_FD}<> <(:)
+pause() {
+	read -rt "$1" -u "$PAUSE_FD" || true
+}
+
 wait_for() {
 	local end=$((SECONDS + ${WAIT:-30}))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { fail "waited ${WAIT:-30} s for: $*"; return 1; }
-		sleep 0.05
+		pause 0.05
 	done
 }
 
