@@ -842,6 +842,7 @@ static __always_inline void cb_find(struct task_struct *t)
 	__u32 level = BPF_CORE_READ(p, level), inum;
 	struct task_struct *first;
 	struct upid u = {};
+	struct cgroup *cg;
 
 	if (cb_pid_at(t, level, &inum) != cb_self_ns || inum != cb_pidns)
 		return;
@@ -849,7 +850,9 @@ static __always_inline void cb_find(struct task_struct *t)
 	cb_self = t->tgid;
 	bpf_core_read(&u, sizeof(u), &p->numbers[level & 31]);
 	first = BPF_CORE_READ(u.ns, child_reaper);
-	cb_init_mntns = cb_mounts_of(first);
+	cg = cb_cgroup(first);
+	/* who enters the pid namespace of a container to watch it (docker run --pid=container:NAME) is its guest */
+	cb_init_mntns = cg && cb_cgroup_is_container(cg) ? 0 : cb_mounts_of(first);
 	if (!cb_init_mntns)
 		cb_init_mntns = cb_mntns;
 }

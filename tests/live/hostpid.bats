@@ -129,20 +129,35 @@ in_hex() {
 
 # Under systemd a daemon or timer has, with PrivateTmp or ProtectSystem, mounts that are not the host's.
 @test "collectors of a service with its own mounts take the host for no container, nor its engines' helpers" {
-	local VIEW=(unshare --mount --propagation unchanged --) name
+	local VIEW=(unshare --mount --propagation unchanged --) name execs=$BATS_TEST_TMPDIR/execs
+	cp "$HELPERS/execs" "$execs" # other tests run it too
 	name=$(hex one)
 	collector_start "$ROWS" cexecsnoop -j
 	VIEW=()
-	in_hex "$name" "$HELPERS/execs" 7
-	in_hex "libpod-conmon-$name.scope" unshare --mount "$HELPERS/execs" 5
-	in_hex "crio-conmon-$name.scope" unshare --mount "$HELPERS/execs" 3
+	in_hex "$name" "$execs" 7
+	in_hex "libpod-conmon-$name.scope" unshare --mount "$execs" 5
+	in_hex "crio-conmon-$name.scope" unshare --mount "$execs" 3
 	# a helper that another service starts, and then that service itself
-	unshare --mount sh -c "$(declare -f in_hex); in_hex $(hex two) /bin/true; $HELPERS/execs 11"
+	unshare --mount sh -c "$(declare -f in_hex); in_hex $(hex two) /bin/true; $execs 11"
 	ctr_run one --host-pid --cgroup "/$(hex three)" -- "/$TAG/execs" 13 >/dev/null
-	"$HELPERS/execs" 2
+	"$execs" 2
 	collector_stop "$ROWS"
 	rmdir "$(findmnt -n -o TARGET -t cgroup2 | head -n 1)"/{"$name","libpod-conmon-$name.scope","crio-conmon-$name.scope","$(hex two)"}
 	assert_no_loss "$ROWS"
 	children 13
-	assert_rows "$ROWS" 'event and action == "start" and args[1:2] == ["child"]' 13
+	assert_rows "$ROWS" "event and exe == \"$execs\"" 0
+}
+
+@test "a guest in the pid namespace of a container takes it for a container all the same" {
+	ctr_start one --cgroup "/$(hex one)" -- sh -c 'echo in; exec sleep 1000'
+	wait_for grep -q in "$CTR_DIR/one/out"
+	nsenter --pid --target "$(ctr_pid one)" unshare --mount --propagation unchanged cexecsnoop -j -d 4s \
+		>"$ROWS" 2>"$ROWS.err" </dev/null 3>&- 4>&- &
+	echo $! >"$ROWS.pid"
+	collector_attached "$ROWS"
+	ctr_exec one "/$TAG/execs" 5
+	wait $!
+	assert_no_loss "$ROWS"
+	children 5
+	assert_rows "$ROWS" "event and ctr == \"$(ctr_id one)\" and args[1:2] == [\"child\"]" 5
 }
