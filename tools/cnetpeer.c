@@ -333,6 +333,30 @@ static uint64_t answered_by(struct top *t, const struct flow *f)
 	return cont;
 }
 
+/*
+ * Who sent the one datagram of this flow. It may have been read before the call that sent it returned, at which the kernel
+ * half learns whose the port is. Of more than one only the first's port is known, so none is named by it.
+ */
+static uint64_t sent_by(struct top *t, const struct flow *f)
+{
+	struct flow_owner_key k = { .port = f->rport, .proto = FLOW_UDP };
+	bool here = cb_addr_loopback(f->key.addr) || !memcmp(f->key.addr, f->laddr, sizeof(f->laddr));
+	int owners = bpf_map__fd(t->skel->maps.flow_owner);
+	struct flow_owner o = {};
+
+	if (f->key.dir != FLOW_IN || f->key.proto != FLOW_UDP || f->contacts != 1 || !f->rport)
+		return 0;
+	memcpy(k.addr, f->key.addr, sizeof(k.addr));
+	k.net = cb_addr_loopback(k.addr) ? f->key.netns : network_of(t, f->key.netns);
+	if (bpf_map_lookup_elem(owners, &k, &o) && here) {
+		/* it sends from any of the namespace's addresses */
+		memset(k.addr, 0, sizeof(k.addr));
+		k.net = f->key.netns;
+		bpf_map_lookup_elem(owners, &k, &o);
+	}
+	return o.cont == FLOW_SHARED ? 0 : o.cont;
+}
+
 /* Container of the other side, 0 if it is none of this host's, or not known. */
 static uint64_t other_side(struct cb_run *run, const struct flow *f)
 {
@@ -347,6 +371,9 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 		return k->peer;
 	if (cb_addr_any(addr))
 		return 0;
+	cont = sent_by(t, f);
+	if (cont)
+		return cont;
 	cont = cb_netmap_find(t->net, addr, netns, k->proto, port);
 	if (recent(run, cont) || cb_addr_loopback(addr))
 		return cont;

@@ -5,9 +5,8 @@
  *
  * As in percall: modes are attached and detached in turn in every round, in an order that rotates, and what a mode is
  * compared with stands right beside it; the figure of a round is the best of several runs in CPU time of the thread,
- * and what is printed are medians of
- * differences within a round. Its programs stand beside an empty one on the same tracepoints, and beside Debian's opensnoop
- * and filetop.
+ * and what is printed are medians of differences within a round. Its programs stand beside an empty one on the same
+ * tracepoints, and beside Debian's opensnoop and filetop.
  */
 #include <bpf/bpf.h>
 #include <sys/stat.h>

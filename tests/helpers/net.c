@@ -10,6 +10,9 @@
  *	net starve ADDRESS PORT N		listens, then N accepts that fail with EMFILE, one call of its own being there
  *	net late ADDRESS PORT N			N connects at once that wait for nothing; each is asked later how it went, and
  *						where it failed one more to no address at all follows on the same socket
+ *	net crowd PORT N			N sockets for what is broadcast to a port: one datagram is read of the first that
+ *						has it, while the call that sent it still gives it to the others
+ *	net shout PORT OUT			one broadcast on the loopback device
  *	net flood N				tries N connections to as many addresses of 127.0.0.0/8
  * VIA: tcp, udp (sendto and recvfrom), udpc (connected, write and read), udpm (sendmmsg and recvmmsg), unix, unixd and
  * unixdc (datagrams, the same of a connected socket). A unixd client that wants an answer has the server's name with
@@ -375,6 +378,42 @@ static void ask(const struct end *e, const char *name, int type, const char *how
 		failed++;
 }
 
+static void crowd(int port, int n)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) }, from;
+	socklen_t len = sizeof(from);
+	int fd[n], one = 1;
+	ssize_t k = -1;
+
+	for (int i = 0; i < n; i++) {
+		fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd[i] < 0 || setsockopt(fd[i], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+		    bind(fd[i], (void *)&a, sizeof(a)))
+			die("crowd");
+	}
+	ready();
+	/* the last is given it first, or the first is */
+	for (int i = 0; k < 0; i = !i) {
+		k = recvfrom(fd[i ? 0 : n - 1], data, sizeof(data), 0, (void *)&from, &len);
+		if (k < 0 && errno != EAGAIN)
+			die("receive");
+	}
+	received += k;
+	contacts++;
+}
+
+static void shout(int port, size_t out)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(0x7fffffff) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)) ||
+	    sendto(fd, data, out, 0, (void *)&a, sizeof(a)) != (ssize_t)out)
+		die("shout");
+	sent += out;
+	contacts++;
+}
+
 static void flood(long n)
 {
 	struct end e = end_of("tcp", "127.0.0.1", 9);
@@ -418,10 +457,14 @@ int main(int argc, char **argv)
 		struct end e = end_of("tcp", argv[2], atoi(argv[3]));
 
 		late(&e, atol(argv[4]));
+	} else if (argc == 4 && !strcmp(argv[1], "crowd")) {
+		crowd(atoi(argv[2]), atoi(argv[3]));
+	} else if (argc == 4 && !strcmp(argv[1], "shout")) {
+		shout(atoi(argv[2]), atoi(argv[3]));
 	} else if (argc == 3 && !strcmp(argv[1], "flood")) {
 		flood(atol(argv[2]));
 	} else {
-		fprintf(stderr, "usage: net serve|call|ways|hold|ask|starve|late|flood ...\n");
+		fprintf(stderr, "usage: net serve|call|ways|hold|ask|starve|late|crowd|shout|flood ...\n");
 		return 64;
 	}
 	printf("done %lu %lu %lu %lu\n", contacts, sent, received, failed);

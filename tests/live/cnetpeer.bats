@@ -579,6 +579,20 @@ talked() {
 	assert_rows "$out" "event and ctr == \"$(ctr_id a)\" and to == null" 0
 }
 
+@test "the host's network: who sent a datagram is named, were it read before the call that sent it returned" {
+	local out=$BATS_TEST_TMPDIR/rows
+	port=$((20000 + $$ % 10000))
+	collector_start "$out" cnetpeer -j -i 200ms
+	ctr_start b --host-net net crowd $port 997
+	wait_for grep -q ready "$CTR_DIR/b/out"
+	ctr_run a --host-net net shout $port 5
+	wait_for grep -q done "$CTR_DIR/b/out"
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" "ctr == \"$(ctr_id b)\" and dir == \"inbound\" and from == \"$(ctr_id a)\"" event.count 1
+	assert_rows "$out" "event and ctr == \"$(ctr_id b)\" and dir == \"inbound\" and from != \"$(ctr_id a)\"" 0
+}
+
 @test "the host's network: two containers and -a are told apart by port; -p takes one process" {
 	local out=$BATS_TEST_TMPDIR/rows one=$BATS_TEST_TMPDIR/one a b
 	a=$(ctr_id a) b=$(ctr_id b)
