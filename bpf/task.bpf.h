@@ -35,6 +35,7 @@ __u32 cb_level = 0;	 /* depth of the tool's pid namespace */
 __u32 cb_self = 0;	 /* the tool itself: never watched */
 __u32 cb_init_mntns = 0; /* of the first process there: the tool's own mounts, a service's, may not be the host's */
 bool cb_dropping = false; /* cb_unwanted holds something, or did */
+volatile bool cb_asleep = false; /* the reader does not poll: the next record wakes it */
 
 struct cb_state {
 	struct cb_head h;
@@ -233,6 +234,22 @@ static __always_inline __u64 cb_wake(__u64 used)
 }
 
 /*
+ * After a record was put into a ring. The reader says that it sleeps and then looks at the rings once more, we look
+ * whether it sleeps once the record is there (which the kernel publishes with a full barrier): one sees the other.
+ */
+static __always_inline void cb_rouse(void *ring)
+{
+	void *nothing;
+
+	if (!cb_asleep)
+		return;
+	cb_asleep = false;
+	nothing = bpf_ringbuf_reserve(ring, sizeof(__u64), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
  * Sends a record (head first) to the main ring; n: how much it counts for in seen, sent and lost. now: wakes the
  * reader, else it finds it when it polls.
  */
@@ -258,6 +275,7 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, bool now)
 	} else {
 		st->sent += n;
 		st->pending = 0;
+		cb_rouse(&cb_events);
 	}
 	return err;
 }
@@ -265,7 +283,11 @@ static __always_inline long cb_send(void *rec, __u32 size, __u64 n, bool now)
 /* Sends what stands for no event of its own: it is counted nowhere. */
 static __always_inline long cb_tell(void *rec, __u32 size)
 {
-	return bpf_ringbuf_output(&cb_events, rec, size, cb_wake(bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA)));
+	long err = bpf_ringbuf_output(&cb_events, rec, size, cb_wake(bpf_ringbuf_query(&cb_events, BPF_RB_AVAIL_DATA)));
+
+	if (!err)
+		cb_rouse(&cb_events);
+	return err;
 }
 
 static __always_inline __u32 cb_pid_at(struct task_struct *t, __u32 level, __u32 *ret_inum)
@@ -431,7 +453,9 @@ static __always_inline void cb_life_send(struct cb_life *l, __u64 flags)
 		st = cb_stat();
 		if (st)
 			st->life_lost++;
+		return;
 	}
+	cb_rouse(&cb_lives);
 }
 
 /* Fills the part of the head that stays the same from here to the next exec. */

@@ -37,7 +37,7 @@ int cb_kernel_check(struct cb_err *e)
 	return 0;
 }
 
-int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e)
+void *cb_kernel_var(struct bpf_object *o, const char *name, size_t size, struct cb_err *e)
 {
 	static const char *const sections[] = { ".rodata", ".bss", ".data" };
 	const struct btf *btf = bpf_object__btf(o);
@@ -64,12 +64,22 @@ int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, s
 				to = (char *)bpf_map__initial_value(m, &room);
 				if (!to || v->offset + size > room || v->size != size)
 					break;
-				memcpy(to + v->offset, value, size);
-				return 0;
+				return to + v->offset;
 			}
 		}
 	}
-	return cb_fail(e, -ENOENT, "probe has no constant %s of %zu bytes", name, size);
+	cb_fail(e, -ENOENT, "probe has no variable %s of %zu bytes", name, size);
+	return NULL;
+}
+
+int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e)
+{
+	void *to = cb_kernel_var(o, name, size, e);
+
+	if (!to)
+		return -ENOENT;
+	memcpy(to, value, size);
+	return 0;
 }
 
 /* Megabytes, and a tenth of a second to read: once for all that a start asks. NULL: they cannot be read. */

@@ -2,6 +2,7 @@
 /* The kernel half: load, attach, read rings and iterator, detach. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -113,6 +114,7 @@ int cb_probe_lives(struct cb_run *run)
 {
 	int n = ring_buffer__consume(run->lives);
 
+	run->heard = n > 0;
 	return n < 0 ? cb_fail(&run->err, n, "ring of life records: %s", strerror(-n)) : 0;
 }
 
@@ -124,11 +126,33 @@ int cb_probe_drain(struct cb_run *run)
 		return err;
 	run->drain_until = now_ns() + DRAIN_NS;
 	n = ring_buffer__consume(run->events);
+	run->heard |= n != 0;
 	if (n == -EAGAIN)
 		return 1;
 	if (run->failed)
 		return run->failed;
 	return n < 0 ? cb_fail(&run->err, n, "ring of records: %s", strerror(-n)) : 0;
+}
+
+bool cb_probe_sleep(struct cb_run *run)
+{
+	struct pollfd ring[2];
+
+	if (run->heard)
+		return false;
+	for (int i = 0; i < 2; i++)
+		ring[i] = (struct pollfd){ .fd = run->ring[i], .events = POLLIN };
+	*run->asleep = true;
+	__sync_synchronize();
+	if (!poll(ring, 2, 0))
+		return true;
+	*run->asleep = false;
+	return false;
+}
+
+void cb_probe_wake(struct cb_run *run)
+{
+	*run->asleep = false;
 }
 
 int cb_run_drain(struct cb_run *run)
@@ -284,11 +308,14 @@ static int open_rings(struct cb_run *run)
 	struct bpf_map *m = bpf_object__find_map_by_name(run->obj, "cb_unwanted");
 
 	run->unwanted = m ? bpf_map__fd(m) : -1;
-	run->lives = ring_buffer__new(ring_fd(run, "cb_lives"), on_life, run, NULL);
-	run->events = ring_buffer__new(ring_fd(run, "cb_events"), on_record, run, NULL);
+	run->ring[0] = ring_fd(run, "cb_lives");
+	run->ring[1] = ring_fd(run, "cb_events");
+	run->lives = ring_buffer__new(run->ring[0], on_life, run, NULL);
+	run->events = ring_buffer__new(run->ring[1], on_record, run, NULL);
 	if (!run->lives || !run->events)
 		return cb_fail(&run->err, -errno, "ring buffer: %s", strerror(errno));
-	return 0;
+	run->asleep = cb_kernel_var(run->obj, "cb_asleep", sizeof(*run->asleep), &run->err);
+	return run->asleep ? 0 : -ENOENT;
 }
 
 int cb_probe_start(struct cb_run *run)

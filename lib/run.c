@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "run.h"
 
-#define DRAIN_NS 50000000ULL	  /* rings are read this often */
+#define DRAIN_NS 50000000ULL	  /* rings are read this often while something comes */
 #define REFRESH_NS 500000000ULL	  /* names that came late are looked for this often */
 #define HEARTBEAT_NS 10000000000ULL
 #define NUMBERS_NS 10000000000ULL /* --prometheus */
@@ -232,8 +232,8 @@ static int tick(struct cb_run *run, struct times *t, uint64_t now)
 	return err;
 }
 
-/* Each interval, but neither too often nor too seldom for those who read it. */
-static bool numbers_due(const struct cb_run *run, uint64_t now)
+/* When they are written next: each interval, but neither too often nor too seldom for those who read it. */
+static uint64_t numbers_ns(const struct cb_run *run)
 {
 	uint64_t every = cb_opts_has_interval(run->tool) ? run->opt.interval_ns : NUMBERS_NS;
 
@@ -241,7 +241,7 @@ static bool numbers_due(const struct cb_run *run, uint64_t now)
 		every = NUMBERS_NS;
 	if (every < NS)
 		every = NS;
-	return run->prom && now - run->prom_ns >= every;
+	return run->prom ? run->prom_ns + every : 0;
 }
 
 /* A monitoring that has no room is no reason to stop seeing. */
@@ -263,15 +263,17 @@ static int write_numbers(struct cb_run *run, uint64_t now)
 /* What is due at now, in the order that keeps rows in order. 1: time to end. */
 static int due(struct cb_run *run, struct times *t, uint64_t now)
 {
+	uint64_t refresh = t->refresh;
 	int err = 0;
 
 	if (t->tick && now >= t->tick) {
 		err = tick(run, t, now);
+		refresh -= REFRESH_NS / 2; /* one waking for both */
 	} else if (now >= t->tasks) {
 		err = cb_probe_tasks(run);
 		t->tasks = now + tasks_ns(run->tool);
 	}
-	if (now >= t->refresh) {
+	if (now >= refresh) {
 		cb_clock_sync();
 		cb_probe_refresh(run);
 		t->refresh = now + REFRESH_NS;
@@ -281,39 +283,48 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 		err = take_stats(run);
 		cb_emit_meta(run, "heartbeat");
 	}
-	if (!err && numbers_due(run, now))
+	if (!err && run->prom && now >= numbers_ns(run))
 		err = write_numbers(run, now);
 	if (!err && ((t->end && now >= t->end) || (run->opt.count && t->ticks >= run->opt.count)))
 		return 1;
 	return err;
 }
 
-static int wait_ms(const struct times *t, uint64_t now, bool more)
+/* What has its time although nothing happens. */
+static uint64_t next_due(const struct cb_run *run, const struct times *t)
 {
-	uint64_t next = now + DRAIN_NS;
+	const uint64_t at[] = { t->tick, t->tasks, t->refresh, t->beat, t->end, numbers_ns(run) };
+	uint64_t next = UINT64_MAX;
 
-	if (more)
-		return 0;
-	if (t->tick && t->tick < next)
-		next = t->tick;
-	if (t->end && t->end < next)
-		next = t->end;
-	return next > now ? (next - now + 999999) / 1000000 : 0;
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+		if (at[i] && at[i] < next)
+			next = at[i];
+	return next;
+}
+
+/* Until a record, a signal, a key or what is due; who just had records gathers the next ones. more: some are left. */
+static int wait_for_something(struct cb_run *run, const struct times *t, bool more)
+{
+	uint64_t now = cb_now_boot(), next = more ? now : next_due(run, t);
+	struct epoll_event ev[4];
+	int n;
+
+	if (!more && !cb_probe_sleep(run) && next > now + DRAIN_NS)
+		next = now + DRAIN_NS;
+	n = epoll_wait(run->epoll, ev, 4, next > now ? (next - now + 999999) / 1000000 : 0);
+	cb_probe_wake(run);
+	return n < 0 && errno != EINTR ? cb_fail(&run->err, -errno, "waiting: %s", strerror(errno)) : 0;
 }
 
 static int loop(struct cb_run *run, struct times *t)
 {
-	struct epoll_event ev[4];
 	bool more = false; /* records are left: a drain does not take for ever */
 	int err = 0, out;
 
 	while (!err) {
-		uint64_t now = cb_now_boot();
-		int n = epoll_wait(run->epoll, ev, 4, wait_ms(t, now, more));
-
-		if (n < 0 && errno != EINTR)
-			return cb_fail(&run->err, -errno, "waiting: %s", strerror(errno));
-		err = take_signals(run);
+		err = wait_for_something(run, t, more);
+		if (!err)
+			err = take_signals(run);
 		if (!err)
 			err = cb_term_keys(run);
 		if (err)
@@ -396,6 +407,7 @@ static int live(struct cb_run *run)
 	t.start = t.begun = cb_now_boot();
 	t.tick = cb_opts_has_interval(run->tool) ? t.start + run->opt.interval_ns : 0;
 	t.tasks = t.start + tasks_ns(run->tool);
+	t.refresh = t.start;
 	t.beat = t.start + HEARTBEAT_NS;
 	t.end = run->opt.duration_ns ? t.start + run->opt.duration_ns : 0;
 	err = run->tool->once ? 0 : loop(run, &t);

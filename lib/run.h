@@ -53,6 +53,8 @@ int cb_kernel_ring(struct bpf_object *o, uint64_t bytes, struct cb_err *e); /* b
 bool cb_kernel_has_function(const char *name); /* in its type information, kept in memory for the next question */
 void cb_kernel_forget(void);		       /* no more questions */
 int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, size_t size, struct cb_err *e);
+/* Where a global variable of the probe lies; once it is loaded the probe sees what is written there. NULL: e says why. */
+void *cb_kernel_var(struct bpf_object *o, const char *name, size_t size, struct cb_err *e);
 uint64_t cb_kernel_misses(struct bpf_object *o); /* programs not run because one was running */
 int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e); /* sums over CPUs */
 
@@ -78,6 +80,8 @@ int cb_probe_start(struct cb_run *run);
 int cb_probe_lives(struct cb_run *run);  /* reads the ring of life records */
 int cb_probe_drain(struct cb_run *run);  /* life records, then records */
 int cb_probe_tasks(struct cb_run *run);  /* a pass of the iterator, the rings, then its peeks */
+bool cb_probe_sleep(struct cb_run *run); /* the rings are empty, and the next record wakes the epoll */
+void cb_probe_wake(struct cb_run *run);  /* no longer: who polls need not be woken */
 void cb_probe_refresh(struct cb_run *run); /* names of containers, and which are wanted */
 void cb_probe_detach(struct cb_run *run); /* nothing new from here; the iterator still works */
 void cb_probe_free(struct cb_run *run);
@@ -119,6 +123,7 @@ struct cb_run {
 	bool paused;
 	const char *columns; /* --fields of a table unless the user says otherwise */
 	struct ring_buffer *lives, *events;
+	int ring[2]; /* their maps */
 	struct bpf_link *iter, *link[128];
 	int nlinks;
 	struct cb_attach { /* cb_run_attach() */
@@ -135,5 +140,7 @@ struct cb_run {
 	uint64_t misses;
 	int failed;			/* first error of a call-back */
 	uint64_t drained, drain_until;	/* records so far; when a drain pauses (monotonic ns) */
+	bool heard;			/* the last drain found something */
+	volatile bool *asleep;		/* the probe's cb_asleep */
 };
 #endif

@@ -22,7 +22,7 @@
 #include "supervise.h"
 
 #define SEC 1000000000ULL
-#define TICK_MS 100
+#define TICK_NS 250000000ULL
 #define HELD_NS (SEC * 3 / 10) /* a message waits so long: if its writer ends then, it is known to be its last word */
 #define SAME_NS (5 * SEC)      /* the same message of another collector is not repeated within */
 #define PAUSE_MIN (SEC / 4)
@@ -541,15 +541,27 @@ static int look_if_ready(struct cb_supervisor *s)
 	return s->ops->ready ? s->ops->ready(s) : 0;
 }
 
+/* Until a collector says or is something, a signal, or what has its time. */
+static int wait_ms(const struct cb_supervisor *s)
+{
+	bool turns = s->ops->tick || !s->was_ready || s->stopping;
+	uint64_t now = now_ns(), until = turns ? now + TICK_NS : UINT64_MAX;
+
+	if (s->end && s->end < until && !s->stopping)
+		until = s->end;
+	for (int i = 0; i < s->nworker; i++)
+		if (s->worker[i].again && s->worker[i].again < until && !s->stopping)
+			until = s->worker[i].again;
+	if (until == UINT64_MAX)
+		return -1;
+	return until > now ? (until - now) / 1000000 + 1 : 0;
+}
+
 static void wait_for_something(struct cb_supervisor *s)
 {
 	struct epoll_event ev[16];
-	uint64_t now = now_ns();
-	int ms = TICK_MS, n;
+	int n = epoll_wait(s->epoll, ev, 16, wait_ms(s));
 
-	if (s->end)
-		ms = s->end <= now ? 0 : s->end - now < TICK_MS * 1000000ULL ? (s->end - now) / 1000000 + 1 : TICK_MS;
-	n = epoll_wait(s->epoll, ev, 16, ms);
 	for (int i = 0; i < n; i++)
 		if (ev[i].data.u32 < (uint32_t)s->nworker) {
 			read_said(s, &s->worker[ev[i].data.u32]);

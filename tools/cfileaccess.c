@@ -1071,6 +1071,7 @@ static const struct cb_tool cfileaccess = {
 	.skel = &file_skel,
 	.option = options,
 	.interval_ns = 1000000000,
+	.tasks_ns = 1000000000, /* nothing of it lies in idle buffers */
 	.failed_option = true,
 	.calls = true,
 	.parse = parse,

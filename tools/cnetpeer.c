@@ -985,6 +985,7 @@ static const struct cb_tool cnetpeer = {
 	.skel = &peer_skel,
 	.option = options,
 	.interval_ns = 5 * SECOND,
+	.tasks_ns = 1000000000, /* nothing of it lies in idle buffers */
 	.failed_option = true,
 	.calls = true,
 	.parse = parse,
