@@ -88,9 +88,15 @@ struct flow_pair {
 	__u64 out, in; /* flows of both sides, 0: that one is not watched */
 };
 
+/*
+ * sk_data_ready, which every TCP segment passes too: attached by user space once there is a unix socket of datagrams
+ * that has a name, or a datagram was sent by one that is not connected.
+ */
+enum flow_ready { FLOW_READY_OFF, FLOW_READY_WANTED, FLOW_READY_ON };
+
 /* Sent when there is something that user space should tell at once: it looks the flow up. */
 struct flow_note {
-	__u64 flow;
+	__u64 flow; /* 0: FLOW_READY_WANTED */
 	__u32 err; /* 0: the first contact */
 	__u32 pad;
 };

@@ -217,7 +217,7 @@ int peer_bind(struct trace_event_raw_sys_exit *ctx)
 	return inet_listens(s, sk, FLOW_UDP);
 }
 
-/* A socket can be read: of a unix socket in the middle of the call that sends to it. */
+/* A socket can be read: of a unix socket in the middle of the call that sends to it. Attached when ready_on says so. */
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(peer_ready, struct sock *sk)
 {
@@ -246,11 +246,12 @@ static __always_inline int datagram(struct sock *sk, long ret)
 	}
 	if (to && ret >= 0)
 		return datagram_sent(s, sk, (struct sock *)to, ret);
-	if (!s || (s->h.flags & CB_F_DROP) || ret >= 0 || ret == -EAGAIN)
+	if (!s || (s->h.flags & CB_F_DROP) || ret == -EAGAIN || (ret >= 0 && ready_on == FLOW_READY_ON))
 		return 0;
 	nr = call_now(arg);
 	sending(s, nr, arg, &m);
-	return datagram_failed(s, sk, &m, ret);
+	to = ret < 0 || m.to ? 0 : (__u64)BPF_CORE_READ((struct unix_sock *)sk, peer);
+	return to ? datagram_sent(s, sk, (struct sock *)to, ret) : datagram_named(s, sk, &m, ret);
 }
 
 /* Not TCP, here and below: that keeps its own sums, and its messages cost no more than the look at what they are. */

@@ -104,8 +104,19 @@ static __always_inline int unix_bytes(struct sock *sk, int n, bool sent)
 /*
  * Datagrams, of sockets that are connected or not. Whom one went to is known from the socket that became readable
  * while it was sent (sk_data_ready), and that socket's owner from when it got its name. Both sides are counted as it
- * is sent: nothing is lost between two sockets of one host.
+ * is sent: nothing is lost between two sockets of one host. As long as no socket that is watched has a name there is
+ * nobody but the host to send to, and a datagram is told by the name it was sent to.
  */
+volatile __u32 ready_on = FLOW_READY_OFF; /* written by user space too */
+
+static __always_inline void want_ready(void)
+{
+	if (!lengths || ready_on != FLOW_READY_OFF)
+		return;
+	ready_on = FLOW_READY_WANTED;
+	flow_tell(0, 0);
+}
+
 /* Dropped tasks, too, are those that others' datagrams are named by. */
 static __noinline int datagram_bound(struct cb_state *s, struct sock *sk)
 {
@@ -114,6 +125,7 @@ static __noinline int datagram_bound(struct cb_state *s, struct sock *sk)
 
 	head_now(s, &b.h);
 	bpf_map_update_elem(&flow_bounds, &key, &b, BPF_ANY);
+	want_ready();
 	return 0;
 }
 
@@ -220,7 +232,8 @@ static __noinline int datagram_sent(struct cb_state *s, struct sock *sk, struct 
 	return 0;
 }
 
-static __noinline int datagram_failed(struct cb_state *s, struct sock *sk, struct peer_msg *m, long ret)
+/* Of one that went to nobody, or to whom is not known. */
+static __noinline int datagram_named(struct cb_state *s, struct sock *sk, struct peer_msg *m, long ret)
 {
 	struct flow_room *r = room_begin(FLOW_OUT, FLOW_UNIX_DGRAM);
 	struct sock *to = BPF_CORE_READ((struct unix_sock *)sk, peer);
@@ -238,7 +251,13 @@ static __noinline int datagram_failed(struct cb_state *s, struct sock *sk, struc
 	if (!f)
 		return 0;
 	flow_contact(f);
-	flow_failed(f, id, -ret);
+	if (ret < 0) {
+		flow_failed(f, id, -ret);
+		return 0;
+	}
+	flow_bytes(f, true, ret);
+	flow_notice(f, id);
+	want_ready();
 	return 0;
 }
 #endif

@@ -206,6 +206,7 @@ int cb_run_program(struct cb_run *run, const char *program, bool load);
  * others as are asked for. 0: this kernel has no such tracepoint, which -v tells; 1: it has.
  */
 int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoint);
+int cb_run_attach_now(struct cb_run *run, const char *program); /* while the tool runs: one that is not attached by itself */
 int cb_run_drain(struct cb_run *run); /* reads the rings now: record() is called */
 /* In parse: no tool->screen, rows on a terminal too. */
 void cb_run_rows(struct cb_run *run);

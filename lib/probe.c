@@ -264,6 +264,13 @@ static int add_link(struct cb_run *run, struct bpf_program *p, const char *trace
 	return err;
 }
 
+int cb_run_attach_now(struct cb_run *run, const char *program)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(run->obj, program);
+
+	return p ? add_link(run, p, NULL) : cb_fail(&run->err, -ENOENT, "probe has no program %s", program);
+}
+
 /* The iterator first: its first pass finds out where the tool is, before anything is classified. */
 static int attach_all(struct cb_run *run)
 {

@@ -664,6 +664,20 @@ static int emit(struct cb_run *run, struct entry *e, uint64_t from, uint64_t to)
 	return cb_emit_span(run, &r, sizeof(r), what, to ? from : 0, to, contacts, 0);
 }
 
+/* Datagrams of unix sockets are there to be told. */
+static int attach_ready(struct cb_run *run)
+{
+	struct top *t = cb_run_data(run);
+	int err;
+
+	if (t->skel->bss->ready_on == FLOW_READY_ON)
+		return 0;
+	err = cb_run_attach_now(run, "peer_ready");
+	if (!err)
+		t->skel->bss->ready_on = FLOW_READY_ON;
+	return err;
+}
+
 static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 {
 	const struct flow_note *n = rec;
@@ -675,6 +689,8 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 	}
 	if (len != sizeof(*n))
 		return cb_run_fail(run, -EIO, "note of %zu bytes", len);
+	if (!n->flow)
+		return attach_ready(run);
 	e = refresh_one(cb_run_data(run), n);
 	return e && (!e->announced || n->err) && changed(e) ? emit(run, e, 0, 0) : 0;
 }
@@ -851,6 +867,7 @@ static int setup(struct cb_run *run, void *skel)
 	s->rodata->host_netns = cb_netmap_host(t->net);
 	set_numbers(s);
 	bpf_program__set_autoattach(s->progs.peer_live, false);
+	bpf_program__set_autoattach(s->progs.peer_ready, false);
 	bpf_program__set_autoattach(s->progs.peer_files, false);
 	bpf_program__set_autoattach(s->progs.peer_spaces, false);
 	return set_programs(run, lengths);
@@ -884,7 +901,7 @@ static int begun(struct cb_run *run)
 		t->skel->bss->listeners_only = !pass;
 		err = each_record(run, t->files, 0, nothing);
 	}
-	return err;
+	return !err && t->skel->bss->ready_on == FLOW_READY_WANTED ? attach_ready(run) : err;
 }
 
 enum { KEY_MATRIX = CB_KEY_TOOL };

@@ -2,7 +2,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() { require_bpf; require_runc; require_tool ip; live_setup; NETS=(); BRIDGES=(); }
-teardown() { live_teardown; net_down; }
+teardown() { live_teardown; net_down; [ -z "${LONELY:-}" ] || kill -KILL "$LONELY"; }
 
 # ns_up NAME I: a network namespace $(ns NAME), and in it eth0 of 10.213.N.I and fd13:N::I, once that is made
 ns_up() {
@@ -279,6 +279,50 @@ both_named() {
 	assert_sum "$out" "ctr == \"$a\" and dst == \"/nobody/there\" and err == \"ENOENT\"" network.failures 3
 	# answers are no contacts of their own
 	assert_rows "$out" "event and ctr == \"$b\" and dir == \"outbound\"" 0
+}
+
+# Does a collector in a view stand where every segment that arrives passes?
+stands_at_ready() {
+	grep -qs '^tp_name:[[:space:]]*sk_data_ready$' "/proc/$(pgrep -P "$(cat "$1.pid")")"/fdinfo/*
+}
+
+# A host of its own: what other tests' containers do it does not see.
+lonely_view() {
+	unshare --pid --mount --propagation slave --fork --kill-child --mount-proc sleep 1000 3>&- 4>&- &
+	LONELY=$!
+	wait_for pgrep -P "$LONELY" -x sleep
+	VIEW_PID=$(pgrep -P "$LONELY") VIEW_NS='--pid --mount'
+	view_set
+}
+
+@test "datagrams to a socket of the host; where every segment passes a collector stands once it has to" {
+	local out=$BATS_TEST_TMPDIR/rows share=$BATS_TEST_TMPDIR/share a b server
+	unix_lengths || skip "this kernel does not tell of datagrams"
+	net_up a
+	a=$(ctr_id a) b=$(ctr_id b)
+	mkdir "$share"
+	lonely_view
+	collector_start "$out" cnetpeer -j -c "$a" -c "$b" -i 200ms
+	ctr_run a --netns "$(netns a)" net call udp 127.0.0.1 53 3 100 0
+	wait_for has_rows "$out" "ctr == \"$a\" and port == 53"
+	run ! stands_at_ready "$out"
+	"$HELPERS/net" serve unixd "$share/sock" 0 13 101 0 >"$share/out" 3>&- 4>&- &
+	server=$!
+	wait_for grep -q '^ready' "$share/out"
+	ctr_remove a
+	ctr_run a --bind "$share:$share" net call unixd "$share/sock" 0 13 101 0
+	wait "$server"
+	wait_for stands_at_ready "$out"
+	collector_stop "$out"
+	assert_no_loss "$out"
+	assert_sum "$out" "ctr == \"$a\" and action == \"send\" and via == \"unix\" and dst == \"$share/sock\" and to == null" event.count 13
+	assert_sum "$out" "ctr == \"$a\" and dst == \"$share/sock\"" source.bytes $((13 * 101))
+	# a name is reason enough
+	collector_start "$out.2" cnetpeer -j -c "$b"
+	run ! stands_at_ready "$out.2"
+	ctr_start b net serve unixd @here 0 5 101 0
+	wait_for stands_at_ready "$out.2"
+	collector_stop "$out.2"
 }
 
 @test "accepts that fail are counted, by errno" {
