@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <uthash.h>
 #include "buf.h"
 #include "field.h"
+#include "hash.h"
 #include "matrix.h"
 
 #define CELLS 16384

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
 #include "cb.h"
 #include "flow.h"
+#include "hash.h"
 #include "netmap.h"
 
 #define ADDRESSES 32768

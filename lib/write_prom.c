@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 #include "buf.h"
 #include "field.h"
+#include "hash.h"
 #include "prom.h"
 
 #define MAX_CONTAINERS 4096    /* then the one that was silent for longest goes */

@@ -8,19 +8,14 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-static unsigned long hash_bytes(const void *p, size_t len);
-/* Seeded: what is hashed is chosen by containers. */
-#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)hash_bytes(key, len))
-#include <uthash.h>
 #include "cb.h"
 #include "container.h"
-#include "field.h"
 #include "filecall.h"
+#include "fileshare.h"
+#include "filetop.h"
 #include "fileview.h"
-#include "magic.h"
+#include "hash.h"
 #include "mounts.h"
 #include "file.skel.h"
 
@@ -31,14 +26,7 @@ CB_SKEL(file)
 #define ROWS 8192	 /* of these, one container's */
 #define ROWS_FAILED 1024 /* names that are not there cost nothing: fewer of them */
 #define ROWS_FOLDERS 1024
-#define INODES 65536	 /* files remembered, to see which are shared */
 #define FRONT offsetof(struct file_rec, path) /* of a row, without its paths */
-
-/* gen: a number is given again when the file is gone */
-struct inode_key {
-	uint64_t ino;
-	uint32_t dev, gen;
-};
 
 /* A row in the making. */
 struct cell {
@@ -49,10 +37,9 @@ struct cell {
 	uint64_t count, bytes;
 	uint64_t first_ns; /* boot time */
 	uint64_t refs;	   /* counters of the kernel that belong to it */
-	struct inode_key inode;
+	struct cb_file_id id;
 	uint32_t flags; /* or'ed */
 	uint8_t op, bits;
-	bool shareable;
 	uint64_t foreign;
 	UT_hash_handle hh;
 };
@@ -79,13 +66,6 @@ struct share {
 	UT_hash_handle hh;
 };
 
-/* A file of which it is known which containers used it: the first, and the first other one. */
-struct inode {
-	struct inode_key key;
-	uint64_t cont[2];
-	UT_hash_handle hh; /* in order of use */
-};
-
 /* --host-path: the mounts of a container as they were last read; the names in it begin there. */
 struct view {
 	uint64_t cont;
@@ -94,32 +74,18 @@ struct view {
 	UT_hash_handle hh;
 };
 
-enum top_order { BY_BYTES, BY_CALLS, BY_OPENS, NORDERS };
-static const char *const orders[NORDERS] = { "bytes", "calls", "opens" };
-
-/* A line of --top: a file of a container, from the rows of an interval, be they live or replayed. */
-struct line {
-	char *key; /* the container's id, then the path */
-	size_t key_len;
-	const char *path; /* in the key */
-	char *cont, *comm; /* names; of the first row */
-	uint64_t opens, calls, read, written;
-	UT_hash_handle hh;
-};
-
 struct files {
 	bool every, bytes, host_path, top;
 	bool ops[FILE_NOPS]; /* chosen by --ops */
 	bool chosen;
 	bool kernel_counts; /* notes are sent once, and counters are read */
-	enum top_order order;
 	struct file_bpf *skel;
 	struct cell *cell;
 	struct counter *counter;
 	struct file_slot *slot; /* of both turns of each CPU */
 	uint32_t ncpu;
 	struct kept *kept;
-	struct inode *inode;
+	struct cb_fileshare *shared;
 	struct share *share;
 	struct cb_mounts *mounts; /* the host's */
 	struct view *view;
@@ -127,76 +93,8 @@ struct files {
 	struct cb_buf key, inside;
 	uint64_t lost;	/* since the last row */
 	uint64_t begun; /* of the rows in the making */
-	struct line *line; /* of the interval on the screen, */
-	uint64_t from, to; /* UTC */
+	struct cb_filetop *picture; /* --top */
 };
-
-static uint64_t hash_seed;
-
-static unsigned long hash_bytes(const void *p, size_t len)
-{
-	const unsigned char *s = p;
-	uint64_t h = hash_seed ^ len, w;
-
-	for (; len >= 8; s += 8, len -= 8) {
-		memcpy(&w, s, 8);
-		h = (h ^ w) * 0x9e3779b97f4a7c15;
-		h ^= h >> 29;
-	}
-	w = 0;
-	memcpy(&w, s, len);
-	h = (h ^ w) * 0x9e3779b97f4a7c15;
-	return h >> 32;
-}
-
-/* ---- which files are shared ---- */
-
-static bool shareable(const struct file_note *n)
-{
-	return n->dev && (n->imode & 0170000) == 0100000 && !(n->bits & FILE_ANON) && !cb_kernels_own(n->magic);
-}
-
-static struct inode_key inode_of(const struct file_note *n)
-{
-	return (struct inode_key){ n->ino, n->dev, n->gen };
-}
-
-static void remember(struct files *f, struct inode_key key, uint64_t cont)
-{
-	struct inode *in;
-
-	HASH_FIND(hh, f->inode, &key, sizeof(key), in);
-	if (in) {
-		HASH_DEL(f->inode, in); /* to the end of the order of use */
-	} else {
-		if (HASH_COUNT(f->inode) >= INODES) {
-			struct inode *old = f->inode;
-
-			HASH_DEL(f->inode, old);
-			free(old);
-		}
-		in = cb_xalloc(sizeof(*in));
-		in->key = key;
-		in->cont[0] = cont;
-	}
-	HASH_ADD(hh, f->inode, key, sizeof(in->key), in);
-	if (in->cont[0] != cont && !in->cont[1])
-		in->cont[1] = cont;
-}
-
-/* The container it is shared with, 0: none. */
-static uint64_t shared_with(struct files *f, const struct cell *c)
-{
-	const struct file_rec *r = (const void *)c->front;
-	struct inode *in;
-
-	if (!c->shareable)
-		return 0;
-	HASH_FIND(hh, f->inode, &c->inode, sizeof(c->inode), in);
-	if (!in)
-		return 0;
-	return in->cont[0] == r->h.cont ? in->cont[1] : in->cont[0];
-}
 
 static void set_other(struct cb_run *run, struct file_rec *r, uint64_t cont)
 {
@@ -370,11 +268,10 @@ static struct cell *cell_make(struct files *f, const struct file_note *n, const 
 	c->target = *r->target ? cb_xstrdup(r->target) : NULL;
 	c->host_path = *r->host_path ? cb_xstrdup(r->host_path) : NULL;
 	c->first_ns = n->h.time_ns;
-	c->inode = inode_of(n);
+	c->id = cb_file_id_of(n);
 	c->op = n->op;
 	c->bits = n->bits;
 	c->foreign = n->foreign;
-	c->shareable = shareable(n);
 	HASH_ADD_KEYPTR(hh, f->cell, c->key, c->key_len, c);
 	return c;
 }
@@ -477,14 +374,12 @@ static void set_bytes(struct file_rec *r, uint8_t op, uint64_t bytes)
 
 static int emit_single(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
 {
-	struct cell c = { .inode = inode_of(n), .shareable = shareable(n) };
 	uint64_t other = n->foreign;
 
-	memcpy(c.front, r, FRONT);
 	if (f->host_path)
 		find_host_path(run, f, n, r);
 	set_bytes(r, n->op, n->bytes);
-	if (!other && (other = shared_with(f, &c)))
+	if (!other && (other = cb_fileshare_with(f->shared, cb_file_id_of(n), n->h.cont)))
 		strcpy(r->foreign, "shared");
 	if (other)
 		set_other(run, r, other);
@@ -500,8 +395,7 @@ static int record(struct cb_run *run, const void *rec, size_t len, bool peek)
 
 	if (cb_file_view(n, len, r))
 		return cb_run_fail(run, -EIO, "note of a file of %zu bytes is not whole", len);
-	if (shareable(n))
-		remember(f, inode_of(n), n->h.cont);
+	cb_fileshare_used(f->shared, cb_file_id_of(n), n->h.cont);
 	if (f->every)
 		return emit_single(run, f, n, r);
 	if (!f->kernel_counts && !cb_wanted(run, &n->h)) {
@@ -689,7 +583,7 @@ static int emit_cell(struct cb_run *run, struct files *f, struct cell *c, uint64
 	r->h.tid = 0; /* of many */
 	cb_file_flags(c->op, c->flags, c->bits, r->flags, sizeof(r->flags));
 	set_bytes(r, c->op, c->bytes);
-	if (!other && (other = shared_with(f, c)))
+	if (!other && (other = cb_fileshare_with(f->shared, c->id, r->h.cont)))
 		strcpy(r->foreign, "shared");
 	if (other)
 		set_other(run, r, other);
@@ -730,14 +624,6 @@ static int emit_all(struct cb_run *run, struct files *f, uint64_t to)
 	return err;
 }
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* A table that fills up is emptied before its time. */
 static int drained(struct cb_run *run)
 {
@@ -747,21 +633,8 @@ static int drained(struct cb_run *run)
 	if (f->kernel_counts && f->skel->bss->used[f->skel->bss->turn & 1] > FILE_TABLE / 4)
 		err = flush(run, f);
 	if (!err && HASH_COUNT(f->cell) > CELLS)
-		err = emit_all(run, f, boot_ns());
+		err = emit_all(run, f, cb_now_boot());
 	return err;
-}
-
-static void clear_lines(struct files *f)
-{
-	struct line *l, *next;
-
-	HASH_ITER(hh, f->line, l, next) {
-		HASH_DEL(f->line, l);
-		free(l->key);
-		free(l->cont);
-		free(l->comm);
-		free(l);
-	}
 }
 
 static int tick(struct cb_run *run, uint64_t from, uint64_t to)
@@ -774,112 +647,26 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 	else
 		f->skel->bss->turn++; /* what a container may send counts anew */
 	/* without a row the screen is empty */
-	clear_lines(f);
+	cb_filetop_clear(f->picture);
 	forget_views(run, f, false);
 	return err ? err : emit_all(run, f, to);
 }
 
 /* ---- --top ---- */
 
-static struct line *line_of(struct files *f, const struct cb_event *ev)
-{
-	const struct file_rec *r = ev->rec;
-	size_t id = strlen(ev->c.cont_id) + 1;
-	struct line *l;
-
-	cb_buf_reset(&f->key);
-	cb_buf_put(&f->key, ev->c.cont_id, id);
-	cb_buf_puts(&f->key, r->path);
-	HASH_FIND(hh, f->line, f->key.s, f->key.len, l);
-	if (l)
-		return l;
-	l = cb_xalloc(sizeof(*l));
-	l->key = cb_xalloc(f->key.len + 1);
-	memcpy(l->key, f->key.s, f->key.len);
-	l->key_len = f->key.len;
-	l->path = l->key + id;
-	l->cont = cb_xstrdup(ev->c.cont_name);
-	l->comm = cb_xstrdup(ev->c.comm);
-	HASH_ADD_KEYPTR(hh, f->line, l->key, l->key_len, l);
-	return l;
-}
-
 static void row(struct cb_run *run, const struct cb_event *ev)
 {
 	struct files *f = cb_run_data(run);
-	const struct file_rec *r = ev->rec;
-	struct line *l;
 
-	if (!f->top)
-		return;
-	if (ev->c.end != f->to) { /* the first of an interval */
-		clear_lines(f);
-		f->to = ev->c.end;
-		f->from = ev->c.start;
-	}
-	if (ev->c.start < f->from)
-		f->from = ev->c.start;
-	l = line_of(f, ev);
-	l->calls += ev->c.count;
-	if (!strcmp(ev->c.action, cb_file_actions[FILE_OPEN]) || !strcmp(ev->c.action, cb_file_actions[FILE_CREATE]))
-		l->opens += ev->c.count;
-	l->read += r->read_bytes;
-	l->written += r->write_bytes;
-}
-
-static uint64_t weight(const struct line *l, enum top_order by)
-{
-	switch (by) {
-	case BY_BYTES: return l->read + l->written;
-	case BY_CALLS: return l->calls;
-	default: return l->opens;
-	}
-}
-
-static int line_cmp(const void *a, const void *b, void *arg)
-{
-	const struct line *x = *(struct line *const *)a, *y = *(struct line *const *)b;
-	enum top_order by = *(const enum top_order *)arg;
-	uint64_t p = weight(x, by), q = weight(y, by);
-	int paths;
-
-	if (p != q)
-		return p < q ? 1 : -1;
-	paths = strcmp(x->path, y->path);
-	return paths ? paths : strcmp(x->key, y->key);
-}
-
-static void screen_line(const struct line *l, int width, FILE *out)
-{
-	struct cb_buf text = {};
-
-	cb_screen_text(&text, l->cont, strlen(l->cont), 20);
-	cb_screen_text(&text, l->comm, strlen(l->comm), 15);
-	cb_buf_printf(&text, "%8llu %8llu %12llu %12llu  ", (unsigned long long)l->opens, (unsigned long long)l->calls,
-		      (unsigned long long)l->read, (unsigned long long)l->written);
-	cb_escape(&text, l->path, strlen(l->path), false);
-	fprintf(out, "%.*s\n", width, text.s);
-	cb_buf_free(&text);
+	if (f->top)
+		cb_filetop_add(f->picture, ev);
 }
 
 static int screen(struct cb_run *run, FILE *out)
 {
 	struct files *f = cb_run_data(run);
-	int n = HASH_COUNT(f->line), i = 0, height, width;
-	struct line **all = cb_xalloc((n + 1) * sizeof(*all)), *l;
 
-	for (l = f->line; l; l = l->hh.next)
-		all[i++] = l;
-	qsort_r(all, n, sizeof(*all), line_cmp, &f->order);
-	cb_screen_size(&height, &width);
-	cb_screen_begin(out, n ? f->to : cb_now_utc());
-	fprintf(out, "  %d files within %.1f s, by %s%s\n\n%-20s %-15s %8s %8s %12s %12s  %s\n", n, n ? (f->to - f->from) / 1e9 : 0,
-		orders[f->order], cb_run_paused(run) ? "  (paused)" : "", "CONTAINER", "COMM", "OPENS", "CALLS", "READ",
-		"WRITTEN", "PATH");
-	for (i = 0; i < n && i + 4 < height; i++)
-		screen_line(all[i], width, out);
-	free(all);
-	return fflush(out) ? -errno : 0;
+	return cb_filetop_draw(f->picture, cb_run_paused(run), out);
 }
 
 static bool key(struct cb_run *run, int c)
@@ -888,7 +675,7 @@ static bool key(struct cb_run *run, int c)
 
 	if (c != 's')
 		return false;
-	f->order = (f->order + 1) % NORDERS;
+	cb_filetop_next_order(f->picture);
 	return true;
 }
 
@@ -943,7 +730,7 @@ static int setup(struct cb_run *run, void *skel)
 	/* what is asked of processes cannot be counted by program */
 	f->kernel_counts = !f->every && !cb_run_by_process(run);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = boot_ns();
+		seed = cb_now_boot();
 	s->rodata->seed = seed;
 	s->rodata->every = !f->kernel_counts;
 	s->rodata->only_failed = cb_run_failed(run);
@@ -989,13 +776,13 @@ static int parse_ops(struct cb_run *run, struct files *f, const char *list)
 
 static int parse_top(struct cb_run *run, struct files *f, const char *by)
 {
-	int order = by ? cb_run_choice(run, "--top", by, orders, NORDERS) : BY_BYTES;
+	int order = by ? cb_run_choice(run, "--top", by, cb_filetop_orders, CB_FILETOP_NORDERS) : CB_FILETOP_BYTES;
 
 	if (order < 0)
 		return order;
 	f->top = true;
-	f->order = order;
-	f->bytes |= order == BY_BYTES;
+	cb_filetop_set_order(f->picture, order);
+	f->bytes |= order == CB_FILETOP_BYTES;
 	return 0;
 }
 
@@ -1034,7 +821,6 @@ static void done(struct cb_run *run)
 {
 	struct files *f = cb_run_data(run);
 	struct counter *k, *knext;
-	struct inode *in, *inext;
 	struct cell *c, *next;
 
 	HASH_ITER(hh, f->counter, k, knext) {
@@ -1043,14 +829,11 @@ static void done(struct cb_run *run)
 	}
 	HASH_ITER(hh, f->cell, c, next)
 		cell_free(f, c);
-	HASH_ITER(hh, f->inode, in, inext) {
-		HASH_DEL(f->inode, in);
-		free(in);
-	}
+	cb_fileshare_free(f->shared);
 	if (f->slot)
 		munmap(f->slot, slots_size(f));
 	clear_shares(f);
-	clear_lines(f);
+	cb_filetop_free(f->picture);
 	forget_views(run, f, true);
 	cb_mounts_free(f->mounts);
 	cb_buf_free(&f->key);
@@ -1093,7 +876,7 @@ int main(int argc, char **argv)
 	struct files *f = cb_xalloc(sizeof(*f));
 
 	f->mounts = cb_mounts_new("/proc/self/mountinfo");
-	if (getrandom(&hash_seed, sizeof(hash_seed), GRND_NONBLOCK) != sizeof(hash_seed))
-		hash_seed = boot_ns();
+	f->shared = cb_fileshare_new();
+	f->picture = cb_filetop_new();
 	return cb_main_data(&cfileaccess, f, argc, argv);
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <uthash.h>
 #include "cb.h"
@@ -55,14 +54,6 @@ struct top {
 	bool print_matrix, begun;
 	uint64_t scanned; /* boot time: when namespaces were last looked at */
 };
-
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * SECOND + t.tv_nsec;
-}
 
 /* ---- the kernel's tables ---- */
 
@@ -261,7 +252,7 @@ static enum cb_life life(void *arg, uint64_t cont)
 		return CB_GONE;
 	if (!c->gone)
 		return CB_ALIVE;
-	return c->gone + KEEP_NS > boot_ns() ? CB_JUST_GONE : CB_GONE;
+	return c->gone + KEEP_NS > cb_now_boot() ? CB_JUST_GONE : CB_GONE;
 }
 
 static bool recent(struct cb_run *run, uint64_t cont)
@@ -278,7 +269,7 @@ static void take_space(struct top *t, const void *rec)
 static int look_again(struct cb_run *run)
 {
 	struct top *t = cb_run_data(run);
-	uint64_t now = boot_ns();
+	uint64_t now = cb_now_boot();
 
 	if (!t->spaces || (t->scanned && now - t->scanned < SCAN_NS))
 		return 0; /* contacts come from the moment the probes are attached */
@@ -658,7 +649,7 @@ static int emit(struct cb_run *run, struct entry *e, uint64_t from, uint64_t to)
 		return 0;
 	}
 	if (!first || to)
-		r.h.time_ns = to ? to : boot_ns();
+		r.h.time_ns = to ? to : cb_now_boot();
 	if (f->key.flags & FLOW_F_OTHER)
 		r.h.pid = r.h.tid = 0; /* of many programs */
 	return cb_emit_span(run, &r, sizeof(r), what, to ? from : 0, to, contacts, 0);

@@ -373,14 +373,6 @@ static void row_make(struct cresource *r, struct one *o, bool ended, uint64_t fr
 
 /* ---- the interval ---- */
 
-static uint64_t boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* Over the tasks that did something, where the kernel can; now and then over all. */
 static int before(struct cb_run *run)
 {
@@ -390,7 +382,7 @@ static int before(struct cb_run *run)
 
 	for (o = r->one; o; o = o->hh.next)
 		o->proc_anon = o->proc_file = 0;
-	r->pass_ns = boot_ns();
+	r->pass_ns = cb_now_boot();
 	if (!++r->passes)
 		r->passes++;
 	r->skel->bss->pass = r->passes;

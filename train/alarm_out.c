@@ -4,6 +4,7 @@
 #include "alarm.h"
 #include "alarm_out.h"
 #include "field.h"
+#include "hash.h"
 #include "incidents.h"
 #include "kept.h"
 #include "recent.h"

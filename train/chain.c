@@ -4,7 +4,7 @@
 #include <string.h>
 #include "cb.h"
 #include "chain.h"
-#include "strmap.h"
+#include "hash.h"
 
 const unsigned cb_scale[CB_SCALES] = { 20, CB_WINDOW };
 

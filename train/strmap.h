@@ -15,9 +15,6 @@ struct cb_strmap {
 	size_t nslot;
 };
 
-uint64_t cb_hash_seed(void); /* random, odd, one a process */
-uint64_t cb_hash_bytes(const void *p, size_t len);
-
 int cb_strmap_find(const struct cb_strmap *m, const char *s, size_t len);	 /* -1: not there */
 int cb_strmap_add(struct cb_strmap *m, const char *s, size_t len, bool *ret_new); /* copies; ret_new may be NULL */
 void cb_strmap_free(struct cb_strmap *m); /* what it holds, not m itself */
