@@ -698,8 +698,7 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 	const volatile struct contact_call *call = &calls[ctx->id & CALL_MASK];
 	long ret = cb_call_result(ctx);
 	__u64 path = 0, magic;
-	struct task_struct *t;
-	struct cb_state *s;
+	struct task_struct *t = cb_call_self();
 	struct vfsmount *vm;
 	struct file *f;
 	__u32 how;
@@ -708,7 +707,6 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 		return 0;
 	if (ret < 0)
 		return refused_file(call->path ? cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path) : 0, -ret);
-	s = cb_current_task(&t);
 	f = cb_call_file(t, ret);
 	if (!f)
 		return 0;
@@ -720,10 +718,10 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 		/* most of all: in its own root, which nobody else has */
 		if (magic == CB_MAGIC_OVERLAY && (__u64)vm == own_root(t))
 			return 0;
-		return s && !only_failed ? shared_file(ret) : 0;
+		return !only_failed && cb_current() ? shared_file(ret) : 0;
 	}
 	if (call->path)
-		path = cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path);
+		path = cb_call_argument(cb_call_regs(t, ctx), call->path);
 	how = BPF_CORE_READ(f, f_mode) & FMODE_WRITE ? CONTACT_BY_WRITE : CONTACT_BY_READ;
 	return foreign((__u64)vm, how, path);
 }

@@ -20,6 +20,7 @@ const volatile __u32 host_netns = 0;
 /* numbers of calls on this machine; ~0: it has no such */
 const volatile __u32 nr_sendto = ~0U, nr_sendmsg = ~0U, nr_sendmmsg = ~0U, nr_write = ~0U, nr_writev = ~0U;
 const volatile __u32 nr_recvfrom = ~0U, nr_recvmsg = ~0U, nr_recvmmsg = ~0U;
+volatile __u32 awaited = 0; /* receives under way that are accounted at their exit: with none that costs no look-up */
 bool listeners_only = false; /* first pass over the sockets that are there at the start */
 
 /* a system call's arguments, kept from its middle (or its entry) to its exit */
@@ -304,6 +305,8 @@ static __noinline int got(struct sock *sk, int ret)
 		s->call.nr = nr;
 		s->call.sk = (__u64)sk;
 		s->call.len = ret;
+		if (!s->call.busy)
+			__sync_fetch_and_add(&awaited, 1);
 		s->call.busy = 1;
 		return 0;
 	}

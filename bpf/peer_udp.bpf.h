@@ -190,11 +190,12 @@ static __always_inline int received(struct cb_state *s, struct sock *sk, long re
 SEC("tp")
 int peer_received(struct trace_event_raw_sys_exit *ctx)
 {
-	struct cb_state *s = cb_current();
+	struct cb_state *s = awaited ? cb_current() : NULL;
 
 	if (!s || !s->call.busy)
 		return 0;
 	s->call.busy = 0;
+	__sync_fetch_and_add(&awaited, -1);
 	if (ctx->ret < 0)
 		return 0;
 	return received(s, (struct sock *)s->call.sk, s->call.nr == nr_recvmmsg ? ctx->ret : s->call.len);
