@@ -15,6 +15,7 @@
 #include "netmap.h"
 #include "peer.h"
 #include "peer.skel.h"
+#include "peertext.h"
 
 CB_SKEL(peer)
 
@@ -279,11 +280,6 @@ static int look_again(struct cb_run *run)
 	return each_record(run, t->spaces, sizeof(struct flow_net), take_space);
 }
 
-static bool is_unix(const struct flow_key *k)
-{
-	return k->proto == FLOW_UNIX || k->proto == FLOW_UNIX_DGRAM;
-}
-
 /* A contact is one datagram. */
 static bool is_datagram(const struct flow_key *k)
 {
@@ -294,7 +290,7 @@ static void learn(struct top *t, const struct flow *f)
 {
 	const struct flow_key *k = &f->key;
 
-	if (k->dir == FLOW_LISTEN && !is_unix(k) && !(k->flags & FLOW_F_OTHER))
+	if (k->dir == FLOW_LISTEN && !cb_peertext_is_unix(k) && !(k->flags & FLOW_F_OTHER))
 		cb_netmap_listens(t->net, k->netns, k->proto, k->port, k->cont);
 }
 
@@ -358,7 +354,7 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 	uint16_t port = k->dir == FLOW_OUT ? k->port : k->dir == FLOW_QUERY ? 53 : f->rport;
 	uint64_t cont;
 
-	if (k->peer || is_unix(k) || k->dir == FLOW_LISTEN || (k->flags & FLOW_F_OTHER))
+	if (k->peer || cb_peertext_is_unix(k) || k->dir == FLOW_LISTEN || (k->flags & FLOW_F_OTHER))
 		return k->peer;
 	if (cb_addr_any(addr))
 		return 0;
@@ -375,163 +371,6 @@ static uint64_t other_side(struct cb_run *run, const struct flow *f)
 }
 
 /* ---- flows to rows ---- */
-
-static const char *const directions[] = { "", "outbound", "inbound", "listening", "outbound" };
-
-static const char *transport(const struct flow_key *k)
-{
-	return k->proto == FLOW_TCP ? "tcp" : k->proto == FLOW_UDP ? "udp" : "unix";
-}
-
-static void put(char *to, size_t size, const char *text)
-{
-	snprintf(to, size, "%s", text);
-}
-
-/* A path, or @ and the name of an abstract one, whose NULs are shown as @ too. */
-static void unix_text(const struct flow *f, char *to, size_t size)
-{
-	size_t len = f->namelen < size - 1 ? f->namelen : size - 1;
-
-	memcpy(to, f->name, len);
-	to[len] = '\0';
-	if (to[0] || !len)
-		return;
-	for (size_t i = 0; i < len; i++)
-		if (!to[i])
-			to[i] = '@';
-}
-
-/* Labels with their lengths, then type and class. */
-static void question(const struct flow *f, struct peer_rec *r)
-{
-	static const struct {
-		uint16_t type;
-		const char *name;
-	} types[] = { { 1, "A" },     { 2, "NS" },   { 5, "CNAME" }, { 6, "SOA" },    { 12, "PTR" },
-		      { 15, "MX" },   { 16, "TXT" }, { 28, "AAAA" }, { 33, "SRV" },   { 35, "NAPTR" },
-		      { 43, "DS" },   { 48, "DNSKEY" }, { 64, "SVCB" }, { 65, "HTTPS" }, { 255, "ANY" } };
-	const uint8_t *q = (const uint8_t *)f->name;
-	size_t at = 0, len = f->namelen < FLOW_NAME ? f->namelen : FLOW_NAME, out = 0;
-	unsigned type;
-
-	while (at + 5 <= len && q[at]) {
-		size_t n = q[at++];
-
-		if (out)
-			r->dns_name[out++] = '.';
-		for (; n && at < len && out < sizeof(r->dns_name) - 2; n--, at++)
-			r->dns_name[out++] = q[at] >= 'A' && q[at] <= 'Z' ? q[at] + 32 : q[at] ? q[at] : '?';
-	}
-	if (!out && at + 5 <= len)
-		put(r->dns_name, sizeof(r->dns_name), ".");
-	if (at + 5 > len)
-		return;
-	type = q[at + 1] << 8 | q[at + 2];
-	snprintf(r->dns_type, sizeof(r->dns_type), "TYPE%u", type);
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i].type == type)
-			put(r->dns_type, sizeof(r->dns_type), types[i].name);
-}
-
-static void address(char *to, const uint8_t *addr)
-{
-	char text[CB_ADDR_TEXT];
-
-	cb_addr_text(addr, text);
-	put(to, PEER_ADDRESS, text);
-}
-
-/* Both ends; ports that change from contact to contact only in the row that tells of the first. */
-static void fill_ends(const struct flow *f, struct peer_rec *r, bool first)
-{
-	const struct flow_key *k = &f->key;
-
-	if (k->flags & FLOW_F_OTHER) {
-		put(k->dir == FLOW_IN ? r->source_address : r->destination_address, PEER_ADDRESS, "other");
-		return;
-	}
-	if (is_unix(k)) {
-		unix_text(f, r->destination_address, PEER_ADDRESS);
-		return;
-	}
-	switch (k->dir) {
-	case FLOW_OUT:
-		if (!cb_addr_any(f->laddr))
-			address(r->source_address, f->laddr);
-		r->source_port = first ? f->lport : 0;
-		address(r->destination_address, k->addr);
-		break;
-	case FLOW_IN:
-		if (!cb_addr_any(k->addr)) /* of an accept that failed nobody is known */
-			address(r->source_address, k->addr);
-		r->source_port = first ? f->rport : 0;
-		address(r->destination_address, f->laddr);
-		break;
-	case FLOW_QUERY:
-		if (!cb_addr_any(f->laddr))
-			address(r->source_address, f->laddr);
-		address(r->destination_address, f->raddr);
-		question(f, r);
-		break;
-	default:
-		address(r->destination_address, k->addr);
-	}
-	r->destination_port = k->port;
-}
-
-/* Ports that are handed out, not chosen, say nothing: 0. */
-static uint16_t steady(uint16_t port)
-{
-	return port < 32768 ? port : 0;
-}
-
-static void port_text(uint16_t port, char *to, size_t size)
-{
-	if (port && !steady(port))
-		put(to, size, "high");
-	else
-		snprintf(to, size, "%u", port);
-}
-
-/* The last two parts of a name, three if the last but one is short ("co.uk"). */
-static const char *domain(const char *name)
-{
-	const char *part[4] = { name };
-	size_t n = 1;
-
-	for (const char *s = strchr(name, '.'); s; s = strchr(s + 1, '.')) {
-		memmove(part + 1, part, 3 * sizeof(part[0]));
-		part[0] = s + 1;
-		n++;
-	}
-	if (n <= 2)
-		return name;
-	return part[0] - part[1] - 1 > 3 ? part[1] : part[n > 2 ? 2 : 1];
-}
-
-/* What ctrain learns: the contact without what changes from one to the next. */
-static void peer_text(const struct flow *f, struct peer_rec *r, const char *other)
-{
-	const struct flow_key *k = &f->key;
-	char net[CB_ADDR_TEXT], port[16], via[32];
-
-	if (k->flags & FLOW_F_OTHER)
-		return; /* its parts were told before */
-	snprintf(via, sizeof(via), "%s %s", r->direction, r->transport);
-	port_text(k->port, port, sizeof(port));
-	if (k->dir == FLOW_QUERY) {
-		snprintf(r->peer, sizeof(r->peer), "query %s %.120s", r->dns_type, domain(r->dns_name));
-		return;
-	}
-	if (is_unix(k)) {
-		snprintf(r->peer, sizeof(r->peer), "%s %s%s%.100s", via, r->destination_address, *other ? " " : "", other);
-		return;
-	}
-	cb_addr_class(k->addr, net);
-	snprintf(r->peer, sizeof(r->peer), k->dir == FLOW_IN ? "%s %.100s to :%s" : "%s %.100s:%s", via,
-		 *other ? other : net, port);
-}
 
 static int most_first(const void *a, const void *b)
 {
@@ -635,15 +474,13 @@ static int emit(struct cb_run *run, struct entry *e, uint64_t from, uint64_t to)
 
 	e->announced = true;
 	learn(cb_run_data(run), f);
-	put(r.direction, sizeof(r.direction), directions[f->key.dir & 3 ? f->key.dir : FLOW_QUERY]);
-	put(r.transport, sizeof(r.transport), transport(&f->key));
-	fill_ends(f, &r, first);
+	cb_peertext_flow(f, &r, first);
 	cont = other_side(run, f);
 	other = container_of(run, cont);
-	put(in ? r.source_container : r.destination_container, PEER_CONTAINER, other);
-	put(in || f->key.dir == FLOW_LISTEN ? r.destination_container : r.source_container, PEER_CONTAINER,
-	    cb_run_container(run, &f->h));
-	peer_text(f, &r, cont && cont == f->key.cont ? "itself" : other);
+	snprintf(in ? r.source_container : r.destination_container, PEER_CONTAINER, "%s", other);
+	snprintf(in || f->key.dir == FLOW_LISTEN ? r.destination_container : r.source_container, PEER_CONTAINER, "%s",
+		 cb_run_container(run, &f->h));
+	cb_peertext_peer(f, &r, cont && cont == f->key.cont ? "itself" : other);
 	if (cb_run_failed(run) && !r.failures) {
 		cb_run_filtered(run, contacts);
 		return 0;
@@ -938,8 +775,8 @@ static void row(struct cb_run *run, const struct cb_event *ev)
 	bool in = !strcmp(r->direction, "inbound");
 	const char *own = *ev->c.cont_name ? ev->c.cont_name : "host";
 	const char *other = in ? r->source_container : r->destination_container;
-	struct cb_meeting m = { .transport = r->transport, .port = steady(r->destination_port), .seen_by_to = in,
-				.contacts = ev->c.count, .failures = r->failures,
+	struct cb_meeting m = { .transport = r->transport, .port = cb_peertext_steady(r->destination_port),
+				.seen_by_to = in, .contacts = ev->c.count, .failures = r->failures,
 				.sent = r->source_bytes, .received = r->destination_bytes };
 	char net[CB_ADDR_TEXT];
 
