@@ -298,6 +298,10 @@ static __noinline int got(struct sock *sk, int ret)
 	space_of(net_of(sk), s->h.cont);
 	if (sk->__sk_common.skc_dport)
 		return udp_received(s, sk, 0, ret);
+	if (hooked) {
+		udp_received(s, sk, FROM_HOOK, ret);
+		return hook_forget();
+	}
 	/* whom it is from is put into the caller's memory later on in these calls */
 	nr = call_now(arg);
 	if (nr == nr_recvfrom || nr == nr_recvmsg || nr == nr_recvmmsg) {
@@ -316,5 +320,9 @@ static __noinline int got(struct sock *sk, int ret)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 {
-	return sk->sk_protocol == FLOW_TCP || ret < 0 || (flags & MSG_PEEK) ? 0 : got(sk, ret);
+	if (sk->sk_protocol == FLOW_TCP || ret < 0)
+		return 0;
+	if (flags & MSG_PEEK)
+		return hooked && is_udp(sk) ? hook_forget() : 0;
+	return got(sk, ret);
 }

@@ -64,6 +64,14 @@ struct {
 	__type(value, struct flow_pair);
 } flow_pairs SEC(".maps");
 
+/* by thread */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct flow_from);
+} flow_froms SEC(".maps");
+
 /* thread -> the socket that its datagram was just put into */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

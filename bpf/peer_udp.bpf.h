@@ -58,7 +58,69 @@ static __noinline int udp_question(struct cb_state *s, struct peer_msg *m)
 	return 0;
 }
 
-/* Key and ends of a datagram's flow. to: address in the caller's memory, of an unconnected socket. */
+/*
+ * Whom a datagram is from: by a hook of all cgroups that only UDP passes, and only where the caller asks for it, in the
+ * middle of the call. The address is the kernel's, which the caller's other threads cannot change.
+ */
+bool hooked = false; /* by user space: these are attached */
+
+static __always_inline void from_kernel(struct bpf_sock_addr *ctx, struct flow_from *from)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	from->sock = (__u64)ctx->sk;
+	from->port = bpf_ntohs(ctx->user_port);
+	bpf_map_update_elem(&flow_froms, &tid, from, BPF_ANY);
+}
+
+SEC("cgroup/recvmsg4")
+int peer_from4(struct bpf_sock_addr *ctx)
+{
+	struct flow_from from = {};
+
+	mapped(from.addr, ctx->user_ip4);
+	from_kernel(ctx, &from);
+	return 1;
+}
+
+SEC("cgroup/recvmsg6")
+int peer_from6(struct bpf_sock_addr *ctx)
+{
+	struct flow_from from = {};
+	__u32 *addr = (void *)from.addr;
+
+	addr[0] = ctx->user_ip6[0];
+	addr[1] = ctx->user_ip6[1];
+	addr[2] = ctx->user_ip6[2];
+	addr[3] = ctx->user_ip6[3];
+	from_kernel(ctx, &from);
+	return 1;
+}
+
+#define FROM_HOOK 1 /* as an address in the caller's memory: what the hook was told */
+
+static __always_inline bool hook_address(struct sock *sk, __u8 *to, __u16 *port)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct flow_from *from = bpf_map_lookup_elem(&flow_froms, &tid);
+
+	if (!from || from->sock != (__u64)sk)
+		return false;
+	__builtin_memcpy(to, from->addr, sizeof(from->addr));
+	*port = from->port;
+	return true;
+}
+
+/* Read by whoever wants it, or looked at only: the next datagram is another's. */
+static __always_inline int hook_forget(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&flow_froms, &tid);
+	return 0;
+}
+
+/* Key and ends of a datagram's flow. to: address in the caller's memory, of an unconnected socket; or FROM_HOOK. */
 static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk, __u64 to)
 {
 	bool server = udp_is_server(sk);
@@ -70,7 +132,9 @@ static __noinline struct flow_room *udp_ends(struct cb_state *s, struct sock *sk
 	ends(sk, r, server);
 	if (!r->flow.rport) {
 		__builtin_memset(r->key.addr, 0, sizeof(r->key.addr));
-		if (user_address(to, r->key.addr, &r->flow.rport) && !server)
+		if ((to == FROM_HOOK ? hook_address(sk, r->key.addr, &r->flow.rport) :
+				       user_address(to, r->key.addr, &r->flow.rport)) &&
+		    !server)
 			r->key.port = r->flow.rport;
 	}
 	__builtin_memcpy(r->raddr, r->key.addr, sizeof(r->raddr));

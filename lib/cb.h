@@ -170,6 +170,7 @@ struct cb_tool {
 	int (*parse)(struct cb_run *run, int key, char *arg);
 	void (*start)(struct cb_run *run);		/* options are read */
 	int (*setup)(struct cb_run *run, void *skel);	/* before load: constants, map sizes, which programs */
+	int (*loaded)(struct cb_run *run);		/* before attach: what depends on what can be attached */
 	int (*begun)(struct cb_run *run);		/* once: attached, and the tasks that run already are known */
 	void (*container)(struct cb_run *run, const struct cb_cont *c); /* became known: at its first program, if all is well */
 	int (*record)(struct cb_run *run, const void *rec, size_t len, bool peek); /* NULL: every record is a row */
@@ -206,6 +207,8 @@ int cb_run_program(struct cb_run *run, const char *program, bool load);
  * others as are asked for. 0: this kernel has no such tracepoint, which -v tells; 1: it has.
  */
 int cb_run_attach(struct cb_run *run, const char *program, const char *tracepoint);
+/* In loaded: to all cgroups there are and will be. -errno, without a text: not on this host. */
+int cb_run_attach_cgroups(struct cb_run *run, const char *program);
 int cb_run_attach_now(struct cb_run *run, const char *program); /* while the tool runs: one that is not attached by itself */
 int cb_run_drain(struct cb_run *run); /* reads the rings now: record() is called */
 /* In parse: no tool->screen, rows on a terminal too. */

@@ -271,6 +271,22 @@ int cb_run_attach_now(struct cb_run *run, const char *program)
 	return p ? add_link(run, p, NULL) : cb_fail(&run->err, -ENOENT, "probe has no program %s", program);
 }
 
+int cb_run_attach_cgroups(struct cb_run *run, const char *program)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(run->obj, program);
+	int root = cb_cgroup_root(), err;
+	struct bpf_link *l;
+
+	if (root < 0)
+		return root;
+	l = p ? bpf_program__attach_cgroup(p, root) : NULL;
+	err = l ? 0 : -errno;
+	close(root);
+	if (l)
+		run->link[run->nlinks++] = l;
+	return err;
+}
+
 /* The iterator first: its first pass finds out where the tool is, before anything is classified. */
 static int attach_all(struct cb_run *run)
 {
@@ -346,6 +362,8 @@ int cb_probe_start(struct cb_run *run)
 	if (err)
 		return cb_fail(&run->err, err, "the kernel refuses the probe: %s (-vv shows its reasons)", strerror(-err));
 	err = open_rings(run);
+	if (!err && tool->loaded)
+		err = tool->loaded(run);
 	return err ? err : attach_all(run);
 }
 

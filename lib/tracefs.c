@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Programs on a call's own tracepoint (tp/CATEGORY/NAME). Their numbers stand in tracefs, which minimal hosts
- * do not mount: then it is mounted for this process alone, without a place in the tree.
+ * do not mount: then it is mounted for this process alone, without a place in the tree. So is the hierarchy of cgroups
+ * that programs can be attached to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "run.h"
 
-static int detached_tracefs(void)
+static int mount_detached(const char *type)
 {
-	int fs = syscall(SYS_fsopen, "tracefs", 1 /* FSOPEN_CLOEXEC */), mnt;
+	int fs = syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */), mnt;
 
 	if (fs < 0)
 		return -1;
@@ -28,6 +30,22 @@ static int detached_tracefs(void)
 	return mnt;
 }
 
+/* In a cgroup namespace what is mounted begins at the namespace's own: only the real root has this number. */
+#define CGROUP_ROOT_INO 1
+
+int cb_cgroup_root(void)
+{
+	int mnt = mount_detached("cgroup2");
+	struct stat st;
+
+	if (mnt < 0)
+		return -errno;
+	if (!fstat(mnt, &st) && st.st_ino == CGROUP_ROOT_INO)
+		return mnt;
+	close(mnt);
+	return -EXDEV;
+}
+
 static int open_events(void)
 {
 	static const char *const places[] = { "/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events" };
@@ -38,7 +56,7 @@ static int open_events(void)
 		if (fd >= 0)
 			return fd;
 	}
-	mnt = detached_tracefs();
+	mnt = mount_detached("tracefs");
 	if (mnt < 0)
 		return -1;
 	fd = openat(mnt, "events", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -53,6 +53,7 @@ struct top {
 	struct cb_matrix *matrix;
 	const char *picture;
 	bool print_matrix, begun;
+	bool lengths, may_hook; /* what the kernel has: see setup() */
 	uint64_t scanned; /* boot time: when namespaces were last looked at */
 };
 
@@ -669,7 +670,7 @@ static int set_programs(struct cb_run *run, bool lengths)
 	if (err)
 		return err;
 	if (lengths)
-		return attach(run, "peer_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
+		return 0; /* loaded() */
 	cb_run_remark(run, "this kernel counts no bytes of unix sockets, nor of datagrams sent or received by write and read");
 	err = attach(run, "peer_enter_address", "enter", CALLS("sendto", "recvfrom"));
 	if (!err)
@@ -681,6 +682,21 @@ static int set_programs(struct cb_run *run, bool lengths)
 	return err;
 }
 
+/* Whom datagrams are from is asked at a hook that only UDP passes, or else at the exits of calls that TCP makes, too. */
+static int loaded(struct cb_run *run)
+{
+	static const char *const hook[] = { "peer_from4", "peer_from6" };
+	struct top *t = cb_run_data(run);
+	int err = t->lengths ? 0 : -ENOTSUP;
+
+	for (size_t i = 0; !err && i < sizeof(hook) / sizeof(hook[0]); i++)
+		err = t->may_hook ? cb_run_attach_cgroups(run, hook[i]) : -ENOTSUP;
+	t->skel->bss->hooked = !err;
+	if (!err || !t->lengths)
+		return 0;
+	return attach(run, "peer_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
+}
+
 static int setup(struct cb_run *run, void *skel)
 {
 	struct top *t = cb_run_data(run);
@@ -688,6 +704,10 @@ static int setup(struct cb_run *run, void *skel)
 	bool lengths = cb_run_kernel_has("__traceiter_sock_send_length");
 
 	t->skel = s;
+	t->lengths = lengths;
+	t->may_hook = lengths && libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_current_pid_tgid, NULL) == 1;
+	bpf_program__set_autoload(s->progs.peer_from4, t->may_hook);
+	bpf_program__set_autoload(s->progs.peer_from6, t->may_hook);
 	t->net = cb_netmap_new(life, run);
 	s->rodata->by_process = cb_run_by_process(run);
 	s->rodata->lengths = lengths;
@@ -696,6 +716,8 @@ static int setup(struct cb_run *run, void *skel)
 	set_numbers(s);
 	bpf_program__set_autoattach(s->progs.peer_live, false);
 	bpf_program__set_autoattach(s->progs.peer_ready, false);
+	bpf_program__set_autoattach(s->progs.peer_from4, false);
+	bpf_program__set_autoattach(s->progs.peer_from6, false);
 	bpf_program__set_autoattach(s->progs.peer_files, false);
 	bpf_program__set_autoattach(s->progs.peer_spaces, false);
 	return set_programs(run, lengths);
@@ -835,6 +857,7 @@ static const struct cb_tool cnetpeer = {
 	.calls = true,
 	.parse = parse,
 	.setup = setup,
+	.loaded = loaded,
 	.begun = begun,
 	.record = record,
 	.tick = tick,

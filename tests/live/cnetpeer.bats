@@ -2,7 +2,12 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() { require_bpf; require_runc; require_tool ip; live_setup; NETS=(); BRIDGES=(); }
-teardown() { live_teardown; net_down; [ -z "${LONELY:-}" ] || kill -KILL "$LONELY"; }
+teardown() {
+	live_teardown
+	net_down
+	[ -z "${LONELY:-}" ] || kill -KILL "$LONELY"
+	[ ! -d "${INNER:-}" ] || rmdir "$INNER"
+}
 
 # ns_up NAME I: a network namespace $(ns NAME), and in it eth0 of 10.213.N.I and fd13:N::I, once that is made
 ns_up() {
@@ -173,10 +178,12 @@ both_named() {
 	assert_sum "$out" "ctr == \"$a\" and via == \"tcp\"" network.connections.closed 1
 }
 
-@test "UDP by every call: datagrams to the byte, both named, who began it" {
-	local out=$BATS_TEST_TMPDIR/rows via
-	net_up a b
-	collector_start "$out" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+# every_udp FILE HOOKS [CMD...]: by every call, watched by a collector that CMD starts and that has so many hooks of cgroups
+every_udp() {
+	local out=$1 hooks=$2 via
+	shift 2
+	collector_start "$out" "$@" cnetpeer -j -c "$(ctr_id a)" -c "$(ctr_id b)" -i 200ms
+	! unix_lengths || [ "$(cat "/proc/$(cat "$out.pid")"/fdinfo/* | grep -c '^link_type:[[:space:]]*cgroup$')" = "$hooks" ]
 	for via in udp udpc udpm; do
 		ctr_start b --netns "$(netns b)" net serve $via "10.213.$N.3" 5353 13 101 211
 		wait_for listening b
@@ -199,6 +206,21 @@ both_named() {
 	assert_rows "$out" "event and ctr == \"$b\" and action == \"listen\" and via == \"udp\" and port == 5353" 3
 	assert_rows "$out" "event and ctr == \"$a\" and action == \"send\" and sport > 1023" 3
 	assert_rows "$out" "event and ctr == \"$b\" and action == \"receive\" and sport > 1023" 3
+}
+
+@test "UDP by every call: datagrams to the byte, both named, who began it" {
+	net_up a b
+	every_udp "$BATS_TEST_TMPDIR/rows" 2
+}
+
+@test "UDP by every call where a collector has no access to all cgroups" {
+	local dir=/sys/fs/cgroup
+	net_up a b
+	[ -e $dir/cgroup.controllers ] || dir=$dir/unified
+	[ -e $dir/cgroup.procs ] || skip "no cgroup v2 is mounted"
+	INNER=$dir/cbt-inner-$$
+	mkdir "$INNER"
+	every_udp "$BATS_TEST_TMPDIR/rows" 0 sh -c 'echo $$ >"$0/cgroup.procs" && exec unshare --cgroup "$@"' "$INNER"
 }
 
 @test "unix sockets on a shared volume, by path and abstract: the other container is named" {
