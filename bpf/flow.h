@@ -94,12 +94,13 @@ struct flow_pair {
  */
 enum flow_ready { FLOW_READY_OFF, FLOW_READY_WANTED, FLOW_READY_ON };
 
-/* Whom the datagram is from that a thread has just got, and over which socket. */
+/* Whom the datagram is from that a thread has just got, and over which socket (0: it is accounted). */
 struct flow_from {
 	__u64 sock;
 	__u8 addr[16];
+	__u32 tid;
 	__u16 port;
-	__u16 pad[3];
+	__u16 pad;
 };
 
 /* Sent when there is something that user space should tell at once: it looks the flow up. */

@@ -67,10 +67,15 @@ bool hooked = false; /* by user space: these are attached */
 static __always_inline void from_kernel(struct bpf_sock_addr *ctx, struct flow_from *from)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
+	struct flow_from *have = bpf_map_lookup_elem(&flow_froms, &tid);
 
 	from->sock = (__u64)ctx->sk;
+	from->tid = tid;
 	from->port = bpf_ntohs(ctx->user_port);
-	bpf_map_update_elem(&flow_froms, &tid, from, BPF_ANY);
+	if (have)
+		*have = *from;
+	else
+		bpf_map_update_elem(&flow_froms, &tid, from, BPF_ANY);
 }
 
 SEC("cgroup/recvmsg4")
@@ -99,12 +104,13 @@ int peer_from6(struct bpf_sock_addr *ctx)
 
 #define FROM_HOOK 1 /* as an address in the caller's memory: what the hook was told */
 
+/* Where there is no room the element of a thread that did not receive for long becomes another's, even under its hands. */
 static __always_inline bool hook_address(struct sock *sk, __u8 *to, __u16 *port)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct flow_from *from = bpf_map_lookup_elem(&flow_froms, &tid);
 
-	if (!from || from->sock != (__u64)sk)
+	if (!from || from->sock != (__u64)sk || from->tid != tid)
 		return false;
 	__builtin_memcpy(to, from->addr, sizeof(from->addr));
 	*port = from->port;
@@ -115,8 +121,10 @@ static __always_inline bool hook_address(struct sock *sk, __u8 *to, __u16 *port)
 static __always_inline int hook_forget(void)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
+	struct flow_from *from = bpf_map_lookup_elem(&flow_froms, &tid);
 
-	bpf_map_delete_elem(&flow_froms, &tid);
+	if (from)
+		from->sock = 0;
 	return 0;
 }
 
