@@ -61,6 +61,13 @@ static void join(int i)
 	}
 }
 
+/* Who was in it may still be on its way out. */
+static void remove_folder(const char *path)
+{
+	for (int i = 0; i < 500 && rmdir(path) && errno == EBUSY; i++)
+		usleep(10000);
+}
+
 static void folders(bool make, int n)
 {
 	char path[256];
@@ -68,14 +75,14 @@ static void folders(bool make, int n)
 	for (size_t h = 0; h < NHIER; h++) {
 		for (int i = 0; !make && i < n; i++) {
 			snprintf(path, sizeof(path), "%s/cbbench/%d", hier[h], i);
-			rmdir(path);
+			remove_folder(path);
 		}
 		snprintf(path, sizeof(path), "%s/cgroup.procs", hier[h]);
 		if (access(path, W_OK))
 			continue;
 		snprintf(path, sizeof(path), "%s/cbbench", hier[h]);
 		if (!make) {
-			rmdir(path);
+			remove_folder(path);
 			continue;
 		}
 		mkdir(path, 0755);
@@ -323,7 +330,7 @@ static void settle(pid_t pid)
 	for (int i = 0; i < 60 && calm < 3; i++) {
 		sleep(1);
 		now = used(pid);
-		calm = now > before && now - before < SETTLED_NS ? calm + 1 : 0;
+		calm = now && now - before < SETTLED_NS ? calm + 1 : 0; /* who sleeps uses nothing */
 		before = now;
 	}
 }
