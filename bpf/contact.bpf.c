@@ -706,7 +706,7 @@ int contact_open(struct trace_event_raw_sys_exit *ctx)
 	if (ret < 0 && ret != -EACCES && ret != -EPERM)
 		return 0;
 	if (ret < 0)
-		return refused_file(call->path ? cb_call_argument(cb_call_regs(cb_call_self(), ctx), call->path) : 0, -ret);
+		return refused_file(call->path ? cb_call_argument(cb_call_regs(t, ctx), call->path) : 0, -ret);
 	f = cb_call_file(t, ret);
 	if (!f)
 		return 0;

@@ -322,7 +322,8 @@ int BPF_PROG(peer_got, struct sock *sk, int ret, int flags)
 {
 	if (sk->sk_protocol == FLOW_TCP || ret < 0)
 		return 0;
-	if (flags & MSG_PEEK)
+	/* looked at, and still there; or what became of one that was sent */
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return hooked && is_udp(sk) ? hook_forget() : 0;
 	return got(sk, ret);
 }

@@ -15,6 +15,7 @@
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000
 #define MSG_TRUNC 0x20
 #define DNS_PORT 53
 #define EALREADY 114

@@ -148,7 +148,7 @@ const char *cb_peertext_domain(const char *name)
 	}
 	if (n <= 2)
 		return name;
-	return part[0] - part[1] - 1 > 3 ? part[1] : part[n > 2 ? 2 : 1];
+	return part[0] - part[1] - 1 > 3 ? part[1] : part[2];
 }
 
 void cb_peertext_peer(const struct flow *f, struct peer_rec *r, const char *other)

@@ -250,13 +250,18 @@ static int attach_one(struct cb_run *run, struct bpf_program *p, struct bpf_link
 	return 0;
 }
 
+static bool room_for_link(const struct cb_run *run)
+{
+	return run->nlinks < (int)(sizeof(run->link) / sizeof(run->link[0]));
+}
+
 /* tracepoint: of a program that has no one place */
 static int add_link(struct cb_run *run, struct bpf_program *p, const char *tracepoint)
 {
 	struct bpf_link **l = &run->link[run->nlinks];
 	int err;
 
-	if (run->nlinks == (int)(sizeof(run->link) / sizeof(run->link[0])))
+	if (!room_for_link(run))
 		return cb_fail(&run->err, -E2BIG, "more programs than links");
 	err = tracepoint ? cb_attach_tracepoint(p, tracepoint, l, &run->err) : attach_one(run, p, l);
 	if (!err)
@@ -274,12 +279,15 @@ int cb_run_attach_now(struct cb_run *run, const char *program)
 int cb_run_attach_cgroups(struct cb_run *run, const char *program)
 {
 	struct bpf_program *p = bpf_object__find_program_by_name(run->obj, program);
-	int root = cb_cgroup_root(), err;
+	int root, err;
 	struct bpf_link *l;
 
+	if (!p || !room_for_link(run))
+		return !p ? -ENOENT : -E2BIG;
+	root = cb_cgroup_root();
 	if (root < 0)
 		return root;
-	l = p ? bpf_program__attach_cgroup(p, root) : NULL;
+	l = bpf_program__attach_cgroup(p, root);
 	err = l ? 0 : -errno;
 	close(root);
 	if (l)

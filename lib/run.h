@@ -62,6 +62,8 @@ int cb_kernel_stats(struct bpf_object *o, struct cb_stats *ret, struct cb_err *e
 bool cb_has_tracepoint(const char *path);
 int cb_attach_tracepoint(struct bpf_program *p, const char *path, struct bpf_link **ret, struct cb_err *e);
 
+/* detached.c: descriptors, to be closed */
+int cb_mount_detached(const char *type); /* -1 and errno */
 int cb_cgroup_root(void); /* of the version 2 hierarchy, wherever it is mounted or not. Negative errno: not from here */
 
 /* caps.c: after all is attached and opened */

@@ -549,9 +549,14 @@ static int wait_ms(const struct cb_supervisor *s)
 
 	if (s->end && s->end < until && !s->stopping)
 		until = s->end;
-	for (int i = 0; i < s->nworker; i++)
-		if (s->worker[i].again && s->worker[i].again < until && !s->stopping)
-			until = s->worker[i].again;
+	for (int i = 0; i < s->nworker; i++) {
+		const struct cb_worker *w = &s->worker[i];
+
+		if (w->again && w->again < until && !s->stopping)
+			until = w->again;
+		if (w->len && w->said + HELD_NS < until)
+			until = w->said + HELD_NS;
+	}
 	if (until == UINT64_MAX)
 		return -1;
 	return until > now ? (until - now) / 1000000 + 1 : 0;

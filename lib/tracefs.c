@@ -1,50 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Programs on a call's own tracepoint (tp/CATEGORY/NAME). Their numbers stand in tracefs, which minimal hosts
- * do not mount: then it is mounted for this process alone, without a place in the tree. So is the hierarchy of cgroups
- * that programs can be attached to.
+ * do not mount.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "run.h"
-
-static int mount_detached(const char *type)
-{
-	int fs = syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */), mnt;
-
-	if (fs < 0)
-		return -1;
-	if (syscall(SYS_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0)) {
-		close(fs);
-		return -1;
-	}
-	mnt = syscall(SYS_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */, 0);
-	close(fs);
-	return mnt;
-}
-
-/* In a cgroup namespace what is mounted begins at the namespace's own: only the real root has this number. */
-#define CGROUP_ROOT_INO 1
-
-int cb_cgroup_root(void)
-{
-	int mnt = mount_detached("cgroup2");
-	struct stat st;
-
-	if (mnt < 0)
-		return -errno;
-	if (!fstat(mnt, &st) && st.st_ino == CGROUP_ROOT_INO)
-		return mnt;
-	close(mnt);
-	return -EXDEV;
-}
 
 static int open_events(void)
 {
@@ -56,7 +22,7 @@ static int open_events(void)
 		if (fd >= 0)
 			return fd;
 	}
-	mnt = mount_detached("tracefs");
+	mnt = cb_mount_detached("tracefs");
 	if (mnt < 0)
 		return -1;
 	fd = openat(mnt, "events", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -53,7 +53,6 @@ struct top {
 	struct cb_matrix *matrix;
 	const char *picture;
 	bool print_matrix, begun;
-	bool lengths, may_hook; /* what the kernel has: see setup() */
 	uint64_t scanned; /* boot time: when namespaces were last looked at */
 };
 
@@ -499,7 +498,7 @@ static int attach_ready(struct cb_run *run)
 	struct top *t = cb_run_data(run);
 	int err;
 
-	if (t->skel->bss->ready_on == FLOW_READY_ON)
+	if (t->skel->bss->ready_on != FLOW_READY_WANTED || cb_run_ending(run))
 		return 0;
 	err = cb_run_attach_now(run, "peer_ready");
 	if (!err)
@@ -609,7 +608,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 			retire(run, e, to);
 	}
 	cb_netmap_forget(t->net);
-	return err;
+	return err ? err : attach_ready(run); /* the note may have found no room */
 }
 
 /* ---- set-up ---- */
@@ -687,12 +686,12 @@ static int loaded(struct cb_run *run)
 {
 	static const char *const hook[] = { "peer_from4", "peer_from6" };
 	struct top *t = cb_run_data(run);
-	int err = t->lengths ? 0 : -ENOTSUP;
+	int err = bpf_program__autoload(t->skel->progs.peer_from4) ? 0 : -ENOTSUP;
 
 	for (size_t i = 0; !err && i < sizeof(hook) / sizeof(hook[0]); i++)
-		err = t->may_hook ? cb_run_attach_cgroups(run, hook[i]) : -ENOTSUP;
+		err = cb_run_attach_cgroups(run, hook[i]);
 	t->skel->bss->hooked = !err;
-	if (!err || !t->lengths)
+	if (!err || !t->skel->rodata->lengths)
 		return 0;
 	return attach(run, "peer_received", "exit", CALLS("recvfrom", "recvmsg", "recvmmsg"));
 }
@@ -702,12 +701,11 @@ static int setup(struct cb_run *run, void *skel)
 	struct top *t = cb_run_data(run);
 	struct peer_bpf *s = skel;
 	bool lengths = cb_run_kernel_has("__traceiter_sock_send_length");
+	bool hook = lengths && libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_current_pid_tgid, NULL) == 1;
 
 	t->skel = s;
-	t->lengths = lengths;
-	t->may_hook = lengths && libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_get_current_pid_tgid, NULL) == 1;
-	bpf_program__set_autoload(s->progs.peer_from4, t->may_hook);
-	bpf_program__set_autoload(s->progs.peer_from6, t->may_hook);
+	bpf_program__set_autoload(s->progs.peer_from4, hook);
+	bpf_program__set_autoload(s->progs.peer_from6, hook);
 	t->net = cb_netmap_new(life, run);
 	s->rodata->by_process = cb_run_by_process(run);
 	s->rodata->lengths = lengths;
@@ -751,7 +749,7 @@ static int begun(struct cb_run *run)
 		t->skel->bss->listeners_only = !pass;
 		err = each_record(run, t->files, 0, nothing);
 	}
-	return !err && t->skel->bss->ready_on == FLOW_READY_WANTED ? attach_ready(run) : err;
+	return err ? err : attach_ready(run);
 }
 
 enum { KEY_MATRIX = CB_KEY_TOOL };

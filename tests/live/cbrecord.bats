@@ -220,6 +220,9 @@ alarms() {
 	supervisor_end
 	ctrain -m "$BATS_TEST_TMPDIR/m.db" --new "$REC"
 	supervise cbwatch -m "$BATS_TEST_TMPDIR/m.db" -j -c "$id" -w "$BATS_TEST_TMPDIR/seen.jsonl"
+	# what a collector says is passed on while nothing else happens
+	echo 'cexecsnoop: a word of it' >"/proc/$(pgrep -P "$SUPERVISOR" -x cexecsnoop)/fd/2"
+	wait_for grep -qx 'cexecsnoop: a word of it' "$LOG"
 	work 'execs 7; attack memfd; sleep 0.1'
 	wait_for alarms 1
 	victim=$(pgrep -P "$SUPERVISOR" -x cexecsnoop)
