@@ -250,14 +250,15 @@ static __always_inline struct file_slot *slot_of(struct file_key *k, __u32 now)
 	return bpf_map_lookup_elem(&slots, &i);
 }
 
-/* The slot is another's, or busy: the counter itself is asked, and the slot becomes its. */
+/* The slot is another's, or busy: the counter itself is asked, and the slot becomes its if the other has left it alone. */
 static __noinline bool count_again(struct file_slot *slot, struct file_key *k, __u32 now, __u64 bytes, __u32 flags)
 {
 	struct file_count *c = turn_find(now, k), *old;
 
 	if (!c || c->told != FILE_TOLD)
 		return false;
-	if (slot->busy) {
+	if (slot->busy || (slot->count && slot->asked != (__u16)slot->count)) {
+		slot->asked = slot->count;
 		add(c, 1, bytes, flags);
 		return true;
 	}
@@ -269,6 +270,7 @@ static __noinline bool count_again(struct file_slot *slot, struct file_key *k, _
 	slot->count = 1;
 	slot->bytes = bytes;
 	slot->flags = flags;
+	slot->asked = 0;
 	SET(slot->busy, 0);
 	return true;
 }

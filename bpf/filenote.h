@@ -102,18 +102,19 @@ struct file_key {
 };
 
 /*
- * Each CPU keeps what it counted last by itself, in a place that follows from the key; what must give way is added to
- * the counter it belongs to.
+ * Each CPU keeps what it counts again and again by itself, in a place that follows from the key. Who finds another there
+ * counts in the counter itself, and takes the place when the other was not counted since it was asked for last.
  */
 struct file_slot {
 	struct file_key key; /* all zero: empty */
 	__u64 count, bytes;  /* not yet in the counter */
 	__u32 flags;
-	__u32 busy; /* in use by a program that was interrupted */
+	__u16 busy;  /* in use by a program that was interrupted */
+	__u16 asked; /* count's lowest bits when another asked for the place */
 };
 _Static_assert(sizeof(struct file_slot) == 64, "a line of the cache");
 
-#define FILE_SLOT_BITS 9
+#define FILE_SLOT_BITS 10
 #define FILE_SLOTS (1u << FILE_SLOT_BITS) /* of a CPU in a turn; of two turns in turn */
 
 #define FILE_TABLE 32768 /* counters an interval */

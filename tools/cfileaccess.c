@@ -455,10 +455,12 @@ static void empty_slots(struct files *f, uint32_t turn)
 	for (uint32_t cpu = 0; cpu < f->ncpu; cpu++) {
 		struct file_slot *s = f->slot + (2 * cpu + (turn & 1)) * FILE_SLOTS;
 
-		for (uint32_t i = 0; i < FILE_SLOTS; i++)
-			if (s[i].count)
-				keep(f, &s[i]);
-		memset(s, 0, FILE_SLOTS * sizeof(*s));
+		for (uint32_t i = 0; i < FILE_SLOTS; i++) {
+			if (!s[i].count)
+				continue;
+			keep(f, &s[i]);
+			memset(&s[i], 0, sizeof(s[i]));
+		}
 	}
 }
 
