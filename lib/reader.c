@@ -11,7 +11,7 @@
 #include "reader_impl.h"
 
 #define CHUNK (128 * 1024) /* bytes of one read(2) */
-#define SLACK 16	   /* behind texts: a NUL, and cb_plain() looks at 8 bytes at a time */
+#define SLACK 16	   /* behind texts: a NUL, and cb_plain() looks at 16 bytes at a time */
 #define SHOWN 40	   /* bytes of bad text in a message */
 
 /* ---- errors ---- */
@@ -41,24 +41,26 @@ int cb_reader_bad(struct cb_reader *r, struct cb_err *e, const char *got, size_t
 
 /* ---- text ---- */
 
-#define ONES 0x0101010101010101ull
-#define HIGH 0x8080808080808080ull
-#define ZERO_BYTE(v) (((v)-ONES) & ~(v))
-
 static bool plain_byte(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* 16 bytes at once, in whatever registers the machine has for that. */
+typedef signed char bytes16 __attribute__((vector_size(16)));
+
 size_t cb_plain(const char *s, size_t len)
 {
 	size_t i = 0;
-	uint64_t v;
+	uint64_t any[2];
+	bytes16 v;
 
-	for (; i < len; i += 8) {
-		memcpy(&v, s + i, 8);
-		if ((v | (v - ONES * 0x20) | ZERO_BYTE(v ^ (ONES * '"')) | ZERO_BYTE(v ^ (ONES * '\\')) |
-		     ZERO_BYTE(v ^ (ONES * 0x7f))) & HIGH)
+	for (; i < len; i += 16) {
+		memcpy(&v, s + i, 16);
+		/* as signed numbers those above 0x7f are below 0x20 */
+		v = (v < 0x20) | (v == 0x7f) | (v == '"') | (v == '\\');
+		memcpy(any, &v, 16);
+		if (any[0] | any[1])
 			break;
 	}
 	while (i < len && plain_byte(s[i]))

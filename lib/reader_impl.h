@@ -94,7 +94,7 @@ void cb_reader_set(struct cb_reader *r, int id, const char *s, size_t len);
 /* Column id, -EINVAL with text when the name or their number is too long. */
 int cb_reader_column(struct cb_reader *r, const char *name, size_t len, struct cb_err *e);
 /* Index of the first byte that is not printable ASCII, or is a quote or a backslash; len: none. May look at
- * 8 bytes beyond len. */
+ * 15 bytes beyond len. */
 size_t cb_plain(const char *s, size_t len);
 /* The row at hand goes on in the next line: 1 and the longer row, 0: there is no next line, -EINVAL: it would
  * be too long, -EAGAIN: the row is put back; other errors as cb_reader_next(). */

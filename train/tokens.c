@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tokens.h"
@@ -54,30 +55,72 @@ static unsigned token_add(struct cb_tokens *t, const char *s, size_t len)
 	return id;
 }
 
+#define ONES 0x0101010101010101ull
+#define HIGH 0x8080808080808080ull
+
+/* The next 8 bytes as a number, the first lowest. */
+static inline uint64_t load(const char *s)
+{
+	uint64_t v;
+
+	memcpy(&v, s, sizeof(v));
+	return le64toh(v);
+}
+
+/* Bits above the first of the bytes that ends a word: a space, the NUL or another control character. */
+static inline uint64_t ends(uint64_t v)
+{
+	return (v - ONES * 0x21) & ~v & HIGH;
+}
+
+/* What lies before that byte, and how many bytes it is. */
+static inline uint64_t before(uint64_t v, uint64_t end, size_t *ret_len)
+{
+	unsigned bits = __builtin_ctzll(end) & ~7u;
+
+	*ret_len = bits / 8;
+	return v & ((1ull << bits) - 1);
+}
+
+/* A long word, or a control character, which is none but must not stop us. */
+static int other_word(struct cb_tokens *t, const char *from, const char **text)
+{
+	const char *s = from;
+
+	while ((unsigned char)*s > ' ')
+		s++;
+	*text = s == from ? s + 1 : s;
+	return token_add(t, from, *text - from);
+}
+
 int cb_tokens_next(struct cb_tokens *t, const char **text)
 {
-	const unsigned char *s = (const unsigned char *)*text, *from;
+	const char *s = *text;
 	struct cb_token_slot *c;
-	uint32_t hash = 0;
-	size_t len;
+	uint64_t a, b = 0, end;
+	size_t len = 0;
 
 	while (*s == ' ')
 		s++;
 	if (!*s)
 		return -1;
-	for (from = s; *s > ' '; s++)
-		hash = hash * 33 + *s;
-	if (s == from) /* a control character: no word, nothing to stop at */
-		s++;
-	len = s - from;
-	*text = (const char *)s;
-	hash ^= hash >> 15;
-	c = &t->cache[hash & (CB_TOKEN_CACHE - 1)];
-	if (c->name && c->hash == hash && c->len == len && !memcmp(c->name, from, len))
+	a = load(s);
+	end = ends(a);
+	if (end) {
+		a = before(a, end, &len);
+	} else {
+		b = load(s + 8);
+		end = ends(b);
+		if (end)
+			b = before(b, end, &len);
+		len += 8;
+	}
+	if (!end || !len)
+		return other_word(t, s, text);
+	*text = s + len;
+	c = &t->cache[((a ^ (b << 29 | b >> 35)) * 0x9e3779b97f4a7c15) >> (64 - CB_TOKEN_BITS)];
+	if (c->a == a && c->b == b)
 		return c->id;
-	c->id = token_add(t, (const char *)from, len);
-	c->name = t->name.key[c->id];
-	c->len = t->name.len[c->id];
-	c->hash = hash;
+	*c = (struct cb_token_slot){ a, b, token_add(t, s, len) };
 	return c->id;
 }
