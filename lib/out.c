@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -21,6 +22,7 @@ struct cb_out {
 	bool own;     /* opened here, not stdout */
 	bool regular; /* own, and a file: a write cut short can be undone */
 	bool fifo;
+	int pipe_size; /* of a pipe that nobody else writes to, 0: others may */
 	ZSTD_CCtx *zstd;
 	struct cb_buf rows;  /* not yet compressed; of a plain file never compressed */
 	struct cb_buf frame; /* bytes of a compressed file */
@@ -129,14 +131,37 @@ static ssize_t write_some(int fd, const char *p, size_t n)
 	}
 }
 
-/* Whole rows of at most PIPE_BUF bytes, so that a pipe with several writers takes each in one piece. */
-static size_t pipe_part(const char *p, size_t n)
+void cb_out_alone(struct cb_out *o)
+{
+	int size = o->fifo ? fcntl(o->fd, F_GETPIPE_SZ) : 0;
+
+	o->pipe_size = size > 0 ? size : 0;
+}
+
+/*
+ * As many bytes as a pipe takes in one piece whatever happens: PIPE_BUF where others write too; else what there is room
+ * for, as who waits for room may be killed in the middle of a row. What is in the pipe stands in pages, of which two
+ * neighbours hold more than one could (fs/pipe.c pipe_write()).
+ */
+static size_t pipe_takes(const struct cb_out *o)
+{
+	long page = sysconf(_SC_PAGESIZE), left;
+	int used;
+
+	if (!o->pipe_size || ioctl(o->fd, FIONREAD, &used))
+		return PIPE_BUF;
+	left = o->pipe_size - 2L * used - 2 * page;
+	return left > PIPE_BUF ? left : PIPE_BUF;
+}
+
+/* Whole rows of at most so many bytes. */
+static size_t pipe_part(const char *p, size_t n, size_t most)
 {
 	const char *nl;
 
-	if (n <= PIPE_BUF)
+	if (n <= most)
 		return n;
-	nl = memrchr(p, '\n', PIPE_BUF);
+	nl = memrchr(p, '\n', most);
 	if (!nl)
 		nl = memchr(p, '\n', n);
 	return nl ? (size_t)(nl - p) + 1 : n;
@@ -163,7 +188,7 @@ static int write_all(struct cb_out *o, struct cb_buf *b)
 		size_t part = b->len - o->done;
 
 		if (o->fifo && !o->zstd)
-			part = pipe_part(b->s + o->done, part);
+			part = pipe_part(b->s + o->done, part, pipe_takes(o));
 		n = write_some(o->fd, b->s + o->done, part);
 		if (n < 0) {
 			if (o->regular)

@@ -51,6 +51,8 @@ int cb_output_open(struct cb_run *run)
 	run->screen = o->format == CB_TABLE && run->tool->screen && !run->rows && run->schema == run->tool->schema[0] &&
 		      (!o->replay || run->tool->row) && isatty(STDOUT_FILENO);
 	err = cb_out_open(&run->out, "-", &run->err);
+	if (!err && o->ready_fd >= 0) /* who waits for us made the pipe for us */
+		cb_out_alone(run->out);
 	if (!err)
 		err = cb_writer_open(&run->outw, o->format, run->out, run->schema, table_fields(run), &run->err);
 	return err || !o->write ? err : open_recording(run);

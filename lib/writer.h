@@ -11,10 +11,11 @@ enum cb_format { CB_TABLE, CB_CSV, CB_JSON };
 /*
  * Where rows go: a descriptor or a recording (name ends in .zst: compressed in frames, one a flush, so
  * that a killed recorder loses nothing it flushed). Only whole rows are written; on a pipe never more
- * than PIPE_BUF bytes in one write(2) unless a single row is longer.
+ * than PIPE_BUF bytes in one write(2) unless a single row is longer, or nobody else writes to it.
  */
 struct cb_out;
 int cb_out_open(struct cb_out **ret, const char *path, struct cb_err *e); /* "-": stdout; creates 0600 */
+void cb_out_alone(struct cb_out *o); /* nobody else writes to that pipe: as many whole rows at once as it has room for */
 int cb_out_reopen(struct cb_out *o, struct cb_err *e); /* same path, after a rotation */
 void cb_out_row(struct cb_out *o, const char *row, size_t len); /* with its newline */
 int cb_out_flush(struct cb_out *o, struct cb_err *e);  /* -EPIPE when the reader went away */

@@ -13,8 +13,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -630,15 +632,15 @@ static void test_reopen(void **state)
 	free(s);
 }
 
-/* Rows to our own stdout, which is a pipe that keeps each write(2) apart. Returns the reading end. */
-static struct cb_out *to_pipe(int *reader, int *saved)
+/* Rows to our own stdout, which is a pipe; O_DIRECT keeps each write(2) apart. Returns the reading end. */
+static struct cb_out *to_pipe(int flags, int size, int *reader, int *saved)
 {
 	struct cb_err e = { "" };
 	struct cb_out *o;
 	int fd[2];
 
-	assert_int_equal(pipe2(fd, O_DIRECT), 0);
-	fcntl(fd[0], F_SETPIPE_SZ, 1 << 20);
+	assert_int_equal(pipe2(fd, flags), 0);
+	assert_int_equal(fcntl(fd[0], F_SETPIPE_SZ, size), size);
 	fflush(stdout);
 	*saved = dup(1);
 	dup2(fd[1], 1);
@@ -652,7 +654,7 @@ static void test_pipe(void **state)
 {
 	static char row[6001], got[PIPE_BUF * 4];
 	int reader, saved, err, writes = 0;
-	struct cb_out *o = to_pipe(&reader, &saved);
+	struct cb_out *o = to_pipe(O_DIRECT, 1 << 20, &reader, &saved);
 	size_t sum = 0;
 	ssize_t n;
 
@@ -674,11 +676,74 @@ static void test_pipe(void **state)
 	close(reader);
 }
 
+#define ALONE_ROW 2801
+#define ALONE_ROWS 101
+
+/* A number in a file of /proc, behind a word; a letter as its code. */
+static long proc_number(pid_t pid, const char *file, const char *word)
+{
+	char name[64], text[4096] = "", *at;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/%s", pid, file);
+	f = fopen(name, "r");
+	assert_non_null(f);
+	fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	at = strstr(text, word);
+	assert_non_null(at);
+	at += strlen(word);
+	return *at >= 'A' ? *at : atol(at);
+}
+
+static int in_pipe(int reader)
+{
+	int n = 0;
+
+	ioctl(reader, FIONREAD, &n);
+	return n;
+}
+
+/* Who has a pipe for itself writes many rows at once, and is killed while it waits for room. */
+static void test_pipe_alone(void **state)
+{
+	static char row[ALONE_ROW], got[1 << 17];
+	int reader, saved, n = 0, was;
+	struct cb_out *o = to_pipe(0, 1 << 16, &reader, &saved);
+	long calls;
+	pid_t pid = fork();
+
+	if (!pid) {
+		cb_out_alone(o);
+		memset(row, 'x', sizeof(row) - 1);
+		row[sizeof(row) - 1] = '\n';
+		for (int i = 0; i < ALONE_ROWS; i++)
+			cb_out_row(o, row, sizeof(row));
+		_exit(cb_out_flush(o, NULL) ? 1 : 0);
+	}
+	dup2(saved, 1);
+	close(saved);
+	do {
+		was = n;
+		usleep(10000);
+		n = in_pipe(reader);
+	} while (n < 10 * ALONE_ROW || n != was || proc_number(pid, "stat", ") ") != 'S');
+	calls = proc_number(pid, "io", "syscw: ");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(read(reader, got, sizeof(got)), n);
+	assert_int_equal(n % ALONE_ROW, 0);
+	assert_int_equal(got[n - 1], '\n');
+	assert_true(calls < n / ALONE_ROW / 2);
+	close(reader);
+	cb_out_close(o, NULL);
+}
+
 static void test_epipe(void **state)
 {
 	struct cb_err e = { "" };
 	int reader, saved, first, second;
-	struct cb_out *o = to_pipe(&reader, &saved);
+	struct cb_out *o = to_pipe(O_DIRECT, 1 << 20, &reader, &saved);
 
 	close(reader);
 	put(o, 0, 3);
@@ -715,7 +780,8 @@ int main(void)
 		cmocka_unit_test(test_choose),	   cmocka_unit_test(test_help),	     cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_cut),	   cmocka_unit_test(test_pairs),     cmocka_unit_test(test_out_errors),
 		cmocka_unit_test(test_out_hold),   cmocka_unit_test(test_out_full),  cmocka_unit_test(test_zst),
-		cmocka_unit_test(test_reopen),	   cmocka_unit_test(test_pipe),	     cmocka_unit_test(test_epipe),
+		cmocka_unit_test(test_reopen),	   cmocka_unit_test(test_pipe),	     cmocka_unit_test(test_pipe_alone),
+		cmocka_unit_test(test_epipe),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
