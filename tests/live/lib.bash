@@ -82,11 +82,14 @@ pause() {
 	read -rt "$1" -u "$PAUSE_FD" || true
 }
 
+# Asks less often the longer it takes: to ask costs as much as what is waited for.
 wait_for() {
-	local end=$((SECONDS + ${WAIT:-30}))
+	local end=$((SECONDS + ${WAIT:-30})) ms=40 pause
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { fail "waited ${WAIT:-30} s for: $*"; return 1; }
-		pause 0.05
+		printf -v pause 0.%03d "$ms"
+		pause "$pause"
+		ms=$((ms < 250 ? ms * 5 / 4 : ms))
 	done
 }
 
@@ -161,6 +164,13 @@ ctr_root() {
 	: >"$CTR_ROOT.done"
 }
 
+# What a runtime begins with, asked for once a file: $CTR_ROOT.spec-RUNTIME
+ctr_spec() {
+	local oci=${OCI:-runc} dir
+	[ ! -e "$CTR_ROOT.spec-$oci" ] || return 0
+	dir=$(mktemp -d) && (cd "$dir" && "$oci" spec) && mv "$dir/config.json" "$CTR_ROOT.spec-$oci" && rmdir "$dir"
+}
+
 # Makes $CTR_DIR/NAME/rootfs, which may be written to.
 ctr_rootfs() {
 	local dir=$CTR_DIR/$1
@@ -196,11 +206,11 @@ ctr_bundle() {
 		shift
 	done
 	ctr_rootfs "$name" || return 1
-	(cd "$dir" && rm -f config.json && "${OCI:-runc}" spec) || return 1
+	ctr_spec || return 1
 	# what limits devices takes a privilege that not every host gives
 	[ "${OCI:-runc}" != crun ] || edit+='|del(.linux.resources)'
 	jq "${args[@]}" ".process.terminal=false|.root.readonly=false|.process.args=\$ARGS.positional|$edit" \
-		"$dir/config.json" --args -- "$@" >"$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
+		"$CTR_ROOT.spec-${OCI:-runc}" --args -- "$@" >"$dir/config.json"
 }
 
 ctr_oci() {
@@ -228,7 +238,8 @@ ctr_exec() {
 }
 
 ctr_pid() {
-	cat "$CTR_DIR/$1/pid"
+	local pid
+	read -r pid <"$CTR_DIR/$1/pid" || [ -n "$pid" ] && echo "$pid"
 }
 
 ctr_out() {
@@ -264,8 +275,9 @@ ctr_remove() {
 # ---- collectors ----
 
 collector_ready() {
+	local line pid
 	# its first line comes after it has attached
-	[ "$(head -c 4096 "$1" | wc -l)" -gt 0 ] || ! kill -0 "$(cat "$1.pid")" 2>/dev/null
+	{ read -r line <"$1"; } 2>/dev/null || { read -r pid <"$1.pid" && ! kill -0 "$pid" 2>/dev/null; }
 }
 
 collector_start() {
@@ -275,6 +287,7 @@ collector_start() {
 collector_launch() {
 	local file=$1
 	shift
+	: >"$file" # what an earlier one wrote would tell that it is ready
 	# a shell without job control starts what it puts in the background with SIGINT ignored
 	env --default-signal=INT "${VIEW[@]}" "$@" >"$file" 2>"$file.err" </dev/null 3>&- 4>&- &
 	echo $! >"$file.pid"
