@@ -337,7 +337,8 @@ lonely_view() {
 	wait_for stands_at_ready "$out"
 	collector_stop "$out"
 	assert_no_loss "$out"
-	assert_sum "$out" "ctr == \"$a\" and action == \"send\" and via == \"unix\" and dst == \"$share/sock\" and to == null" event.count 13
+	assert_rows "$out" "event and ctr == \"$a\" and action == \"send\" and via == \"unix\" and dst == \"$share/sock\" and to == null" 1
+	assert_sum "$out" "ctr == \"$a\" and dir == \"outbound\" and dst == \"$share/sock\" and to == null" event.count 13
 	assert_sum "$out" "ctr == \"$a\" and dst == \"$share/sock\"" source.bytes $((13 * 101))
 	# a name is reason enough
 	collector_start "$out.2" cnetpeer -j -c "$b"
