@@ -43,6 +43,16 @@ void cb_peertext_unix(const struct flow *f, char *to)
 			to[i] = '@';
 }
 
+/* A byte of a name; what would look like another is written as in RFC 1035 section 5.1. */
+static void put_byte(struct peer_rec *r, size_t *len, uint8_t c, bool escaped)
+{
+	if (*len + escaped >= sizeof(r->dns_name) - 2)
+		return;
+	if (escaped)
+		r->dns_name[(*len)++] = '\\';
+	r->dns_name[(*len)++] = c >= 'A' && c <= 'Z' ? c + 32 : c ? c : '?';
+}
+
 /* Labels with their lengths, then type and class. */
 void cb_peertext_question(const struct flow *f, struct peer_rec *r)
 {
@@ -60,9 +70,9 @@ void cb_peertext_question(const struct flow *f, struct peer_rec *r)
 		size_t n = q[at++];
 
 		if (out)
-			r->dns_name[out++] = '.';
-		for (; n && at < len && out < sizeof(r->dns_name) - 2; n--, at++)
-			r->dns_name[out++] = q[at] >= 'A' && q[at] <= 'Z' ? q[at] + 32 : q[at] ? q[at] : '?';
+			put_byte(r, &out, '.', false);
+		for (; n && at < len; n--, at++)
+			put_byte(r, &out, q[at], q[at] == '.' || q[at] == '\\');
 	}
 	if (!out && at + 5 <= len)
 		put(r->dns_name, sizeof(r->dns_name), ".");
@@ -141,10 +151,14 @@ const char *cb_peertext_domain(const char *name)
 	const char *part[4] = { name };
 	size_t n = 1;
 
-	for (const char *s = strchr(name, '.'); s; s = strchr(s + 1, '.')) {
-		memmove(part + 1, part, 3 * sizeof(part[0]));
-		part[0] = s + 1;
-		n++;
+	for (const char *s = name; *s; s++) {
+		if (*s == '\\' && s[1])
+			s++;
+		else if (*s == '.') {
+			memmove(part + 1, part, 3 * sizeof(part[0]));
+			part[0] = s + 1;
+			n++;
+		}
 	}
 	if (n <= 2)
 		return name;

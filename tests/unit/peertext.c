@@ -73,7 +73,9 @@ static void test_question_bytes(void **state)
 	QUESTION("\5a\0b\nc" END, "a?b\nc", "A");
 	QUESTION("\4\xff\x80\x1b[" END, "\xff\x80\x1b[", "A");
 	QUESTION("\2%s\2%n" END, "%s.%n", "A");
-	QUESTION("\3a.b" END, "a.b", "A");
+	/* inside a label */
+	QUESTION("\3a.b" END, "a\\.b", "A");
+	QUESTION("\4a\\.b\1c" END, "a\\\\\\.b.c", "A");
 }
 
 /* The most that the kernel half keeps, and what says that it is more. */
@@ -110,6 +112,16 @@ static void test_question_long(void **state)
 	flow.namelen = UINT32_MAX;
 	memset(&row, 0, sizeof(row));
 	expect_question(name, "");
+
+	/* dots inside of labels: twice as long */
+	memset(bytes, '.', sizeof(bytes));
+	bytes[0] = bytes[64] = bytes[128] = 63;
+	memcpy(bytes + 192, END, 5);
+	start(FLOW_QUERY, FLOW_UDP, bytes, 197);
+	for (size_t i = 0; i < 254; i++)
+		name[i] = i == 126 || i == 253 ? '.' : "\\."[(i > 126 ? i - 127 : i) % 2];
+	name[254] = '\0';
+	expect_question(name, "A");
 }
 
 static void expect_unix(const char *text)
@@ -171,6 +183,10 @@ static void test_domain(void **state)
 	assert_string_equal(cb_peertext_domain("example.com"), "example.com");
 	assert_string_equal(cb_peertext_domain("www.ibm.com"), "www.ibm.com"); /* short as well */
 	assert_string_equal(cb_peertext_domain("localhost"), "localhost");
+	assert_string_equal(cb_peertext_domain("a.evil\\.com.example.com"), "example.com");
+	assert_string_equal(cb_peertext_domain("www.evil\\.example.com"), "evil\\.example.com");
+	assert_string_equal(cb_peertext_domain("a.b\\\\.example.com"), "example.com");
+	assert_string_equal(cb_peertext_domain("a\\"), "a\\");
 	assert_string_equal(cb_peertext_domain("10.1.2.3"), "1.2.3");
 	assert_string_equal(cb_peertext_domain("10.1.2345.3"), "2345.3");
 	assert_string_equal(cb_peertext_domain("::1"), "::1");
