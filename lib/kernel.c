@@ -4,10 +4,12 @@
 #include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "buf.h"
 #include "run.h"
 
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
@@ -82,27 +84,46 @@ int cb_kernel_const(struct bpf_object *o, const char *name, const void *value, s
 	return 0;
 }
 
-/* Megabytes, and a tenth of a second to read: once for all that a start asks. NULL: they cannot be read. */
-static struct btf *types;
+/* All names in the kernel's type information, each between NULs. Two megabytes: read once for all that a start asks. */
+static struct cb_buf names;
 
-static struct btf *kernel_types(void)
+/* Only the names: to make types of it all takes a tenth of a second. False: they cannot be read. */
+static bool read_names(void)
 {
-	if (!types)
-		types = btf__load_vmlinux_btf();
-	return types;
+	struct btf_header h = {};
+	int fd = open(BTF_FILE, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+	size_t len = 0;
+	char *to;
+
+	if (fd < 0)
+		return false;
+	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == BTF_MAGIC) {
+		to = cb_buf_room(&names, h.str_len);
+		while (len < h.str_len && (n = pread(fd, to + len, h.str_len - len, (off_t)h.hdr_len + h.str_off + len)) > 0)
+			len += n;
+		names.len = len;
+	}
+	close(fd);
+	return names.len > 0;
 }
 
 void cb_kernel_forget(void)
 {
-	btf__free(types);
-	types = NULL;
+	cb_buf_free(&names);
 }
 
 bool cb_kernel_has_function(const char *name)
 {
-	struct btf *btf = kernel_types();
+	/* with the NULs around it */
+	size_t len = strlen(name) + 2;
+	char *whole = cb_xalloc(len);
+	bool found;
 
-	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	memcpy(whole + 1, name, len - 2);
+	found = (names.len || read_names()) && memmem(names.s, names.len, whole, len);
+	free(whole);
+	return found;
 }
 
 static uint32_t ns_inode(const char *path)
@@ -129,15 +150,16 @@ static bool unified_mounted(void)
 /* Numbers of v1 controllers depend on how the kernel was configured. */
 static int v1_subsystem(struct cb_err *e)
 {
-	static const char *const names[] = { "pids_cgrp_id", "memory_cgrp_id", "cpuacct_cgrp_id" };
-	struct btf *btf = kernel_types();
+	static const char *const wanted[] = { "pids_cgrp_id", "memory_cgrp_id", "cpuacct_cgrp_id" };
+	struct btf *btf = btf__load_vmlinux_btf();
 	int id = btf ? btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM) : -1, ret = -1;
 	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
-	for (size_t n = 0; t && ret < 0 && n < sizeof(names) / sizeof(names[0]); n++)
+	for (size_t n = 0; t && ret < 0 && n < sizeof(wanted) / sizeof(wanted[0]); n++)
 		for (int i = 0; i < btf_vlen(t); i++)
-			if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), names[n]))
+			if (!strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), wanted[n]))
 				ret = btf_enum(t)[i].val;
+	btf__free(btf);
 	if (ret < 0)
 		return cb_fail(e, -ENOENT, "this kernel has neither a cgroup2 mount nor a pids, memory or cpuacct controller");
 	return ret;
