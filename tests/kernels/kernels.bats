@@ -211,7 +211,7 @@ guest() {
 		[ $? = 77 ] && skip "$(tail -n 1 "$reason")"
 		fail "$(cat "$reason")"
 	}
-	OUT=$BATS_TEST_TMPDIR/out.tar.gz TIMEOUT=360 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
+	OUT=$BATS_TEST_TMPDIR/out.tar.gz TIMEOUT=240 "$CB_TOP/scripts/kernels/run" "$kernel" "$BATS_FILE_TMPDIR/initrd" \
 		"$BATS_TEST_DIRNAME/guest.sh" "cg=$2" execs=$execs calls=$calls threads=$threads 3>&- 4>&- || status=$?
 	mkdir "$BATS_TEST_TMPDIR/out"
 	cd "$BATS_TEST_TMPDIR/out"
