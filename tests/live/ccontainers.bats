@@ -4,7 +4,10 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup() { live_setup; require_bpf; require_runc; ROWS=$BATS_TEST_TMPDIR/rows; }
-teardown() { live_teardown; }
+teardown() {
+	live_teardown
+	rmdir /sys/fs/cgroup/{,*/}cbt 2>/dev/null || true # of containerd's namespace
+}
 
 # list OPTION...: rows into $ROWS; it ends by itself
 list() {

@@ -66,3 +66,8 @@ attack_count() {
 docker_held() {
 	docker logs "$1" 2>&1 | grep -q "^held $2$"
 }
+
+@test "no test before left a cgroup" {
+	run find /sys/fs/cgroup -maxdepth 3 -type d '(' -name 'cbt' -o -name 'cbt-*' ')'
+	[ "$output" = "" ]
+}

@@ -387,6 +387,9 @@ docker_up() {
 	fi
 	export CONTAINERD_ADDRESS=$CONTAINERD_STATE/containerd.sock
 	export DOCKER_HOST=unix://$DOCKER_DIR/docker.sock DOCKER_CONFIG=$DOCKER_DIR/client
+	# a docker of the host has one already, which must not go away under it
+	export DOCKER_CGROUPS=
+	has_cgroups docker || DOCKER_CGROUPS=docker
 	cat >"$DOCKER_DIR/containerd.toml" <<-T
 		version = 2
 		root = "$data/containerd"
@@ -436,6 +439,15 @@ process_ended() {
 	! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
+# In any hierarchy, at its top
+has_cgroups() {
+	local c
+	for c in /sys/fs/cgroup/{,*/}"$1"; do
+		[ ! -d "$c" ] || return 0
+	done
+	return 1
+}
+
 docker_down() {
 	local m pid left=0 program
 	# both, or an empty prefix below would be every mount of the host
@@ -449,6 +461,7 @@ docker_down() {
 		'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts | sort -r); do
 		umount "$m" || umount -l "$m" || left=1
 	done
+	[ -z "${DOCKER_CGROUPS:-}" ] || rmdir /sys/fs/cgroup/{,*/}"$DOCKER_CGROUPS" 2>/dev/null || true
 	rm -rf "$DOCKER_DIR" "$DOCKER_DATA"
 	unset DOCKER_DIR DOCKER_HOST DOCKER_CONFIG
 	return $left
