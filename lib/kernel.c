@@ -115,7 +115,7 @@ void cb_kernel_forget(void)
 
 bool cb_kernel_has_function(const char *name)
 {
-	/* with the NULs around it */
+	/* with the NULs around it; who asks knows that no type or member has that name */
 	size_t len = strlen(name) + 2;
 	char *whole = cb_xalloc(len);
 	bool found;

@@ -46,8 +46,10 @@ void cb_peertext_unix(const struct flow *f, char *to)
 /* A byte of a name; what would look like another is written as in RFC 1035 section 5.1. */
 static void put_byte(struct peer_rec *r, size_t *len, uint8_t c, bool escaped)
 {
-	if (*len + escaped >= sizeof(r->dns_name) - 2)
+	if (*len + escaped >= sizeof(r->dns_name) - 2) {
+		*len = sizeof(r->dns_name) - 2; /* nothing comes behind what is missing */
 		return;
+	}
 	if (escaped)
 		r->dns_name[(*len)++] = '\\';
 	r->dns_name[(*len)++] = c >= 'A' && c <= 'Z' ? c + 32 : c ? c : '?';
