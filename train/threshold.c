@@ -30,6 +30,7 @@
 #define MARGIN_BITS 0.25
 #define ALONE 2 /* so many calls never seen before are no order yet: the set of calls knows them */
 #define MARGIN_SPREAD 0.2 /* of largest - median */
+#define FEW 2.0 /* doubt about the largest, in standard errors of so many blocks */
 
 static int top_order(const void *a, const void *b)
 {
@@ -145,7 +146,7 @@ static void window_threshold(struct cb_program *p, const struct cb_heldout *h, i
 	t->top = largest(h, window, rank);
 	median = largest(h, window, rank + (h->blocks - rank) / 2);
 	spread = t->top - median;
-	margin = fmax(MARGIN_BITS * CB_COST_BIT, MARGIN_SPREAD * spread);
+	margin = fmax(MARGIN_BITS * CB_COST_BIT, MARGIN_SPREAD * spread) * (1 + FEW / sqrt(h->blocks - rank));
 	/* an exponential tail from the median to the largest of n */
 	t->scale = fmax(spread / log(2.0 * (h->blocks - rank)), 1);
 	if (allowed >= rank + 1) {
