@@ -12,11 +12,11 @@
 #include "cb.h"
 #include "container.h"
 #include "filecall.h"
+#include "filehost.h"
 #include "fileshare.h"
 #include "filetop.h"
 #include "fileview.h"
 #include "hash.h"
-#include "mounts.h"
 #include "file.skel.h"
 
 CB_SKEL(file)
@@ -66,14 +66,6 @@ struct share {
 	UT_hash_handle hh;
 };
 
-/* --host-path: the mounts of a container as they were last read; the names in it begin there. */
-struct view {
-	uint64_t cont;
-	struct cb_mounts *mounts; /* NULL: could not be read */
-	bool fresh;		  /* in this interval */
-	UT_hash_handle hh;
-};
-
 struct files {
 	bool every, bytes, host_path, top;
 	bool ops[FILE_NOPS]; /* chosen by --ops */
@@ -87,10 +79,9 @@ struct files {
 	struct kept *kept;
 	struct cb_fileshare *shared;
 	struct share *share;
-	struct cb_mounts *mounts; /* the host's */
-	struct view *view;
+	struct cb_filehost *host; /* --host-path */
 	struct file_rec rec; /* the row at hand */
-	struct cb_buf key, inside;
+	struct cb_buf key;
 	uint64_t lost;	/* since the last row */
 	uint64_t begun; /* of the rows in the making */
 	struct cb_filetop *picture; /* --top */
@@ -123,42 +114,9 @@ static void make_key(struct cb_run *run, struct files *f, const struct file_note
 	cb_buf_put(&f->key, r->owner, strlen(r->owner) + 1);
 }
 
-/* ---- --host-path ---- */
-
-static struct cb_mounts *mounts_of(uint32_t pid)
+static void find_host_path(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
 {
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/%u/mountinfo", pid);
-	return pid ? cb_mounts_read(path) : NULL;
-}
-
-/*
- * A container may mount what it likes at any time, and be gone in the next moment: what was read last is used. Of its
- * first process, else of the one at hand or its parent, whatever that is: who believes it compares the root first.
- */
-static struct view *read_view(struct files *f, const struct cb_cont *c, uint32_t pid, uint32_t ppid)
-{
-	const uint32_t pids[] = { c->pid, pid, ppid };
-	struct cb_mounts *now = NULL;
-	struct view *v;
-
-	HASH_FIND(hh, f->view, &c->key, sizeof(c->key), v);
-	if (v && v->fresh)
-		return v;
-	if (!v) {
-		v = cb_xalloc(sizeof(*v));
-		v->cont = c->key;
-		HASH_ADD(hh, f->view, cont, sizeof(v->cont), v);
-	}
-	for (size_t i = 0; !now && i < sizeof(pids) / sizeof(pids[0]); i++)
-		now = mounts_of(pids[i]);
-	if (!now)
-		return v;
-	v->fresh = true;
-	cb_mounts_free(v->mounts);
-	v->mounts = now;
-	return v;
+	cb_filehost_find(f->host, run, n, r->path, r->host_path, sizeof(r->host_path));
 }
 
 static void container(struct cb_run *run, const struct cb_cont *c)
@@ -166,92 +124,7 @@ static void container(struct cb_run *run, const struct cb_cont *c)
 	struct files *f = cb_run_data(run);
 
 	if (f->host_path)
-		read_view(f, c, 0, 0);
-}
-
-/* all: those of containers that are gone, else */
-static void forget_views(struct cb_run *run, struct files *f, bool all)
-{
-	struct view *v, *next;
-
-	HASH_ITER(hh, f->view, v, next) {
-		struct cb_head h = { .cont = v->cont };
-		const struct cb_cont *c = all ? NULL : cb_run_cont(run, &h);
-
-		v->fresh = false;
-		if (c && !c->gone)
-			continue;
-		HASH_DEL(f->view, v);
-		cb_mounts_free(v->mounts);
-		free(v);
-	}
-}
-
-static struct cb_mounts *view_of(struct cb_run *run, struct files *f, const struct file_note *n)
-{
-	const struct cb_cont *c = cb_run_cont(run, &n->h);
-
-	if (!n->h.cont)
-		return f->mounts;
-	return c ? read_view(f, c, n->h.pid, n->h.ppid)->mounts : NULL;
-}
-
-/* Puts the path inside its file system that the note tells into f->inside. */
-static void put_inside(struct files *f, const struct file_note *n)
-{
-	cb_buf_reset(&f->inside);
-	if (!cb_file_inside(n, &f->inside)) /* no names: the root of the file system */
-		cb_buf_putc(&f->inside, '/');
-	cb_buf_putc(&f->inside, '\0');
-}
-
-/* Is the root of the process that of its container? Then its names may be looked up in the container's mounts. */
-static bool same_root(struct files *f, const struct file_note *n, struct cb_mounts *view)
-{
-	struct cb_buf root = {};
-	uint32_t dev;
-	bool same;
-
-	put_inside(f, n);
-	same = cb_mounts_place(view, "/", &dev, &root) && dev == n->root_dev && !strncmp(root.s, f->inside.s, root.len) &&
-	       !f->inside.s[root.len];
-	cb_buf_free(&root);
-	return same;
-}
-
-/* Into f->inside, and the file system: of an open file what the kernel says, of a name what the mounts say. */
-static bool place_of(struct cb_run *run, struct files *f, const struct file_note *n, const char *path, uint32_t *ret_dev)
-{
-	struct cb_mounts *view;
-
-	if (n->dev) {
-		put_inside(f, n);
-		*ret_dev = n->dev;
-		return true;
-	}
-	/* where ".." leads behind a link is not known */
-	if (!n->root_dev || *path != '/' || strstr(path, "/..") || (n->bits & (FILE_CUT | FILE_OUTSIDE)))
-		return false;
-	view = view_of(run, f, n);
-	if (!view || !same_root(f, n, view))
-		return false;
-	cb_buf_reset(&f->inside);
-	if (!cb_mounts_place(view, path, ret_dev, &f->inside))
-		return false;
-	cb_buf_putc(&f->inside, '\0');
-	return true;
-}
-
-static void find_host_path(struct cb_run *run, struct files *f, const struct file_note *n, struct file_rec *r)
-{
-	struct cb_buf host = {};
-	uint32_t dev;
-
-	if (n->bits & FILE_ANON)
-		return;
-	if (place_of(run, f, n, r->path, &dev) && cb_mounts_find(f->mounts, dev, f->inside.s, &host))
-		snprintf(r->host_path, sizeof(r->host_path), "%.*s", (int)host.len, host.s);
-	cb_buf_free(&host);
+		cb_filehost_container(f->host, c);
 }
 
 /* ---- rows in the making ---- */
@@ -650,7 +523,7 @@ static int tick(struct cb_run *run, uint64_t from, uint64_t to)
 		f->skel->bss->turn++; /* what a container may send counts anew */
 	/* without a row the screen is empty */
 	cb_filetop_clear(f->picture);
-	forget_views(run, f, false);
+	cb_filehost_interval(f->host, run);
 	return err ? err : emit_all(run, f, to);
 }
 
@@ -836,10 +709,8 @@ static void done(struct cb_run *run)
 		munmap(f->slot, slots_size(f));
 	clear_shares(f);
 	cb_filetop_free(f->picture);
-	forget_views(run, f, true);
-	cb_mounts_free(f->mounts);
+	cb_filehost_free(f->host);
 	cb_buf_free(&f->key);
-	cb_buf_free(&f->inside);
 	free(f);
 }
 
@@ -877,7 +748,7 @@ int main(int argc, char **argv)
 {
 	struct files *f = cb_xalloc(sizeof(*f));
 
-	f->mounts = cb_mounts_new("/proc/self/mountinfo");
+	f->host = cb_filehost_new();
 	f->shared = cb_fileshare_new();
 	f->picture = cb_filetop_new();
 	return cb_main_data(&cfileaccess, f, argc, argv);
