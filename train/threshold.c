@@ -135,7 +135,7 @@ static void window_threshold(struct cb_program *p, const struct cb_heldout *h, i
 {
 	struct cb_threshold *t = &p->window[scale];
 	unsigned window = cb_scale[scale];
-	double allowed = budget * days, median, spread, margin;
+	double allowed = budget * days, median, spread, margin, doubt;
 	uint32_t rank;
 
 	*t = (struct cb_threshold){ .blocks = h->blocks };
@@ -146,7 +146,8 @@ static void window_threshold(struct cb_program *p, const struct cb_heldout *h, i
 	t->top = largest(h, window, rank);
 	median = largest(h, window, rank + (h->blocks - rank) / 2);
 	spread = t->top - median;
-	margin = fmax(MARGIN_BITS * CB_COST_BIT, MARGIN_SPREAD * spread) * (1 + FEW / sqrt(h->blocks - rank));
+	doubt = 1 + FEW / sqrt(h->blocks - rank);
+	margin = fmax(MARGIN_BITS * CB_COST_BIT, MARGIN_SPREAD * spread) * doubt;
 	/* an exponential tail from the median to the largest of n */
 	t->scale = fmax(spread / log(2.0 * (h->blocks - rank)), 1);
 	if (allowed >= rank + 1) {
@@ -157,7 +158,7 @@ static void window_threshold(struct cb_program *p, const struct cb_heldout *h, i
 		t->score = t->top + margin;
 		t->per_day = days > 0 ? fmax(budget, (t->aside + 1) / days) : budget;
 	}
-	t->score = fmax(t->score, median + ALONE * 255.0 / window);
+	t->score = fmax(t->score, median + ALONE * doubt * 255 / window);
 	/* costs end at 255: no window could reach it */
 	t->scored = t->score < 250 && (p->state != CB_LEARNING || p->units >= MANY_UNITS);
 }

@@ -390,21 +390,29 @@ static void test_thresholds(void **state)
 	m = with_maxima(bits, 4, 1, 1);
 	assert_false(m->subject[0]->program[0]->window[0].scored);
 	cb_model_free(m);
-	/* the margin above the same largest one: of few blocks three quarters more, of many hardly anything */
+	/* the margin above the same largest one, and the floor where all are alike: of few blocks two thirds more */
 	{
-		double steady[1009], margin[2];
+		double often[1009], alike[1009], margin[2], floor[2];
 		int blocks[2] = { 7, 1009 };
 
-		for (int i = 0; i < 1009; i++)
-			steady[i] = i % 10 ? 0.9 : 2.5;
+		for (int i = 0; i < 1009; i++) {
+			often[i] = i % 10 ? 0.9 : 4.5;
+			alike[i] = 0.9;
+		}
 		for (int k = 0; k < 2; k++) {
-			m = with_maxima(steady, blocks[k], 1, 0.001);
+			m = with_maxima(often, blocks[k], 1, 0.001);
 			t = &m->subject[0]->program[0]->window[0];
 			margin[k] = t->score - t->top;
 			cb_model_free(m);
+			m = with_maxima(alike, blocks[k], 1, 0.001);
+			t = &m->subject[0]->program[0]->window[0];
+			floor[k] = t->score - t->top;
+			cb_model_free(m);
 		}
-		assert_true(margin[1] > 0.3 * 16 && margin[1] < 0.36 * 16);
+		assert_true(margin[1] > 0.7 * 16 && margin[1] < 0.8 * 16);
 		assert_true(margin[0] > 1.6 * margin[1] && margin[0] < 1.7 * margin[1]);
+		assert_true(floor[1] > 2 * 255 / 20.0 && floor[1] < 2.2 * 255 / 20);
+		assert_true(floor[0] > 1.6 * floor[1] && floor[0] < 1.7 * floor[1]);
 	}
 	/* one start that towers above the rest is set aside, and counted into the promise */
 	bits[17] = 15;
