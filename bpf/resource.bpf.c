@@ -34,6 +34,7 @@ struct seq_file;
 struct task_struct;
 static __always_inline void resource_exec(struct cb_state *s, struct task_struct *t);
 static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t);
+static __always_inline void resource_fork_late(struct cb_state *parent, struct task_struct *t);
 static __always_inline void resource_exit(struct cb_state *s, struct task_struct *t, bool last);
 static __always_inline void resource_gone(struct cb_state *s);
 static __always_inline void resource_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t);
@@ -41,6 +42,7 @@ static __always_inline bool resource_slept(struct task_struct *t);
 
 #define CB_ON_EXEC(ctx, s, t, bprm) resource_exec(s, t)
 #define CB_ON_FORK(ctx, s, t) resource_fork(s, t)
+#define CB_ON_FORK_LATE(s, t) resource_fork_late(s, t)
 #define CB_ON_EXIT(ctx, s, t, last) resource_exit(s, t, last)
 #define CB_ON_GONE(s) resource_gone(s)
 #define CB_PEEK(seq, s, t) resource_peek(seq, s, t)
@@ -227,6 +229,14 @@ static __always_inline void resource_exec(struct cb_state *s, struct task_struct
 	count_task(e, s);
 }
 
+static __always_inline void count_fork(struct resource_total *e, struct task_struct *t)
+{
+	if (t->pid == t->tgid)
+		__sync_fetch_and_add(&e->forks, 1);
+	else
+		__sync_fetch_and_add(&e->threads, 1);
+}
+
 static __always_inline void resource_fork(struct cb_state *s, struct task_struct *t)
 {
 	struct resource_total *e;
@@ -238,10 +248,16 @@ static __always_inline void resource_fork(struct cb_state *s, struct task_struct
 	if (!e)
 		return;
 	count_task(e, s);
-	if (t->pid == t->tgid)
-		__sync_fetch_and_add(&e->forks, 1);
-	else
-		__sync_fetch_and_add(&e->threads, 1);
+	count_fork(e, t);
+}
+
+/* The kernel had no storage for it just now; the iterator will find it, if it lives on. */
+static __always_inline void resource_fork_late(struct cb_state *parent, struct task_struct *t)
+{
+	struct resource_total *e = parent->h.flags & CB_F_DROP ? NULL : total_of(parent->h.cont);
+
+	if (e)
+		count_fork(e, t);
 }
 
 static __always_inline bool oom_killed(struct task_struct *t)

@@ -8,6 +8,7 @@
  *   CB_STATE_DATA		members it wants to keep per task (struct cb_state begins with a cb_head)
  *   CB_ON_EXEC(ctx, s, t, bprm), CB_ON_EXIT(ctx, s, t, last), CB_ON_FORK(ctx, s, t)
  *			statements run for watched tasks
+ *   CB_ON_FORK_LATE(s, t)	the same for a child t that the kernel had no storage for just then; s: its parent's state
  *   CB_ON_GONE(s)	the same when the container is over, after CB_ON_EXIT of its last task
  *   CB_PEEK(seq, s, t)	statement of the iterator for a watched task
  *   CB_SKIP(t)		condition under which the iterator passes a task by, whatever it is
@@ -657,8 +658,12 @@ int BPF_PROG(cb_sched_fork, struct task_struct *parent, struct task_struct *chil
 	if (!ps)
 		return 0;
 	s = cb_state_make(child);
-	if (!s)
+	if (!s) {
+#ifdef CB_ON_FORK_LATE
+		CB_ON_FORK_LATE(ps, child);
+#endif
 		return 0;
+	}
 	s->h.cont = ps->h.cont;
 	s->h.exec_id = ps->h.exec_id;
 	s->h.flags = ps->h.flags;
