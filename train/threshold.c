@@ -30,7 +30,7 @@
 #define MARGIN_BITS 0.25
 #define ALONE 2 /* so many calls never seen before are no order yet: the set of calls knows them */
 #define MARGIN_SPREAD 0.2 /* of largest - median */
-#define FEW 2.0 /* doubt about the largest, in standard errors of so many blocks */
+#define FEW 2.0 /* doubt about what few blocks show, in standard errors of so many */
 
 static int top_order(const void *a, const void *b)
 {
