@@ -35,4 +35,19 @@ struct cb_chunk {
 		__u64 took[CHUNK_TOOK];
 	};
 };
+
+/*
+ * Where the calls of a sequence are put first. A thread has a seat on the CPU it runs on, and nobody else writes there:
+ * finding it takes no look-up of the thread. Where another has the place that would be its own it does without.
+ */
+#define CHUNK_SEAT_CALLS 120
+#define CHUNK_SEAT_BITS 8
+#define CHUNK_SEATS (1u << CHUNK_SEAT_BITS) /* of a CPU */
+
+struct chunk_seat {
+	__u64 owner; /* address of its task, 0: free */
+	__u32 n;
+	__u32 pad;
+	__u16 call[CHUNK_SEAT_CALLS];
+};
 #endif

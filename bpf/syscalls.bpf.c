@@ -28,7 +28,8 @@ const volatile struct cb_argrule arg_rule[CB_ARGCLASS_MAX + 1] = {};
 		__u32 ret[CHUNK_CALLS];                                                                                \
 		__u64 took[CHUNK_TOOK];                                                                                \
 	};                                                                                                             \
-	__u64 entered_ns; /* after what is sent */
+	__u64 entered_ns; /* after what is sent */                                                                     \
+	__u32 seat;       /* number of its seat, from 1 on; 0: none */
 
 struct cb_state;
 struct seq_file;
@@ -79,12 +80,12 @@ static __always_inline void chunk_send(struct cb_state *s, struct task_struct *t
 	s->n = 0;
 }
 
-static __always_inline void chunk_full(struct cb_state *s)
+static __always_inline void chunk_full(struct cb_state *s, __u32 n)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
 
 	bpf_core_read(s->h.comm, sizeof(s->h.comm), &t->comm);
-	chunk_send(s, t, chunk_calls());
+	chunk_send(s, t, n);
 }
 
 static __always_inline void chunk_add(struct cb_state *s, __u64 v)
@@ -99,11 +100,113 @@ static __always_inline void chunk_add(struct cb_state *s, __u64 v)
 		s->ret[n & (CHUNK_CALLS - 1)] = v;
 	s->n = ++n;
 	if (n >= chunk_calls())
-		chunk_full(s);
+		chunk_full(s, chunk_calls());
 }
+
+/* ---- seats ---- */
+
+/* user space makes as many as there are CPUs */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct chunk_seat);
+} seats SEC(".maps");
+
+/* m calls behind the n that are in to: false when there is no room. Bounds that older verifiers see too. */
+static __always_inline bool seat_read(__u16 *to, __u32 n, __u32 m, struct chunk_seat *seat)
+{
+	asm volatile("" : "+r"(n), "+r"(m));
+	if (n > CHUNK_SEQUENCE - CHUNK_SEAT_CALLS || m > CHUNK_SEAT_CALLS)
+		return false;
+	return !bpf_probe_read_kernel(&to[n], m * sizeof(*to), seat->call);
+}
+
+/*
+ * The one that t may have on this CPU. Its place follows from how far its registers, at the top of its stack, lie from
+ * itself: which stays as it is, and is the one thing the verifier lets us reckon from pointers.
+ */
+static __always_inline struct chunk_seat *seat_here(struct task_struct *t, struct pt_regs *regs, __u32 *at)
+{
+	__u64 h = ((void *)t - (void *)regs) * 0x9e3779b97f4a7c15;
+
+	*at = bpf_get_smp_processor_id() << CHUNK_SEAT_BITS | h >> (64 - CHUNK_SEAT_BITS);
+	return bpf_map_lookup_elem(&seats, at);
+}
+
+static __always_inline struct chunk_seat *seat_of(struct cb_state *s, struct task_struct *t)
+{
+	__u32 at = s->seat - 1;
+	struct chunk_seat *seat = s->seat ? bpf_map_lookup_elem(&seats, &at) : NULL;
+
+	return seat && seat->owner == (__u64)t ? seat : NULL;
+}
+
+/* Whoever has a seat has room in the chunk for what lies there: so a peek shows all of both. */
+static __always_inline void chunk_room(struct cb_state *s)
+{
+	if (s->n > CHUNK_SEQUENCE - CHUNK_SEAT_CALLS)
+		chunk_full(s, s->n);
+}
+
+/* What lies there goes into the chunk, behind what is there. By its owner only. */
+static __noinline int seat_clear(struct cb_state *s, struct chunk_seat *seat)
+{
+	__u32 n = s->n, m = seat->n;
+
+	seat->n = 0;
+	if (s->h.flags & CB_F_DROP)
+		return 0;
+	if (!seat_read(s->call, n, m, seat))
+		return 0; /* never so */
+	s->n = n + m;
+	chunk_room(s);
+	return 0;
+}
+
+static __always_inline void seat_empty(struct cb_state *s, struct task_struct *t)
+{
+	struct chunk_seat *seat = seat_of(s, t);
+
+	if (seat && seat->n)
+		seat_clear(s, seat);
+}
+
+static __always_inline void seat_leave(struct cb_state *s, struct task_struct *t)
+{
+	struct chunk_seat *seat = seat_of(s, t);
+
+	if (!seat)
+		return;
+	if (seat->n)
+		seat_clear(s, seat);
+	s->seat = 0;
+	barrier();
+	*(volatile __u64 *)&seat->owner = 0;
+}
+
+/*
+ * On another CPU than before, or for the first time. Seats of a CPU are taken on that CPU only, where no two programs
+ * of ours run at once; given back they are anywhere, by their owner.
+ */
+static __noinline int seat_take(struct cb_state *s, struct task_struct *t, struct chunk_seat *seat, __u32 at)
+{
+	seat_leave(s, t);
+	if (seat->owner)
+		return 0;
+	chunk_room(s);
+	seat->n = 0;
+	barrier();
+	*(volatile __u64 *)&seat->owner = (__u64)t;
+	s->seat = at + 1;
+	return 1;
+}
+
+/* ---- the ends of a stream ---- */
 
 static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t)
 {
+	seat_empty(s, t);
 	s->last = 1;
 	chunk_send(s, t, s->n);
 	s->last = 0;
@@ -113,6 +216,7 @@ static __always_inline void chunk_exec(struct cb_state *s, struct task_struct *t
 
 static __always_inline void chunk_exit(struct cb_state *s, struct task_struct *t)
 {
+	seat_leave(s, t);
 	s->last = 1;
 	chunk_send(s, t, s->n);
 }
@@ -136,17 +240,26 @@ struct {
 static __always_inline void chunk_peek(struct seq_file *seq, struct cb_state *s, struct task_struct *t)
 {
 	volatile struct cb_state *vs = s;
-	__u32 zero = 0, n = vs->n, size;
+	__u32 zero = 0, n = vs->n, more = 0, size;
+	struct chunk_seat *seat = seat_of(s, t);
 	__u64 first = vs->first;
 	struct peek_room *o;
 
-	if (!n || n >= chunk_calls() || (s->h.flags & CB_F_DROP))
+	if (seat)
+		more = *(volatile __u32 *)&seat->n;
+	if (n + more == 0 || n >= chunk_calls() || (s->h.flags & CB_F_DROP))
 		return;
 	o = bpf_map_lookup_elem(&peek_rooms, &zero);
 	if (!o || bpf_probe_read_kernel(&o->c, sizeof(o->c), s))
 		return;
+	if (more && seat_read(o->c.call, n, more, seat)) {
+		barrier();
+		if (vs->n != n)
+			return;
+		n += more;
+	}
 	barrier();
-	if (vs->first != first || o->c.first != first)
+	if (!n || vs->first != first || o->c.first != first)
 		return;
 	o->c.n = n;
 	o->c.last = 0;
@@ -212,27 +325,60 @@ static __always_inline bool compat_call(struct task_struct *t)
 }
 #endif
 
+static __always_inline __u16 token(struct pt_regs *regs, long id, struct task_struct *t, struct cb_state *s)
+{
+	if (compat_call(t)) {
+		if (!s)
+			s = cb_current();
+		if (s)
+			s->h.flags |= CB_F_COMPAT;
+		return (id & 0x3ff) | 0x8000;
+	}
+	if (id >= 0 && id < CB_ARGCLASS_CALLS) {
+		__u8 rule = arg_table.first[id];
+
+		return rule ? classify(regs, id, rule) : id;
+	}
+	return id < 0 || id >= CHUNK_NR_NONE ? CHUNK_NR_NONE : id;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(enter, struct pt_regs *regs, long id)
 {
-	struct task_struct *t;
-	struct cb_state *s = cb_current_task(&t);
-	__u16 nr = id;
+	struct task_struct *t = cb_storage ? bpf_get_current_task_btf() : NULL;
+	struct chunk_seat *seat = NULL;
+	struct cb_state *s = NULL;
+	__u32 at = 0, n;
+	__u16 nr;
 
-	if (!s || (s->h.flags & CB_F_DROP))
-		return 0;
-	if (compat_call(t)) {
-		s->h.flags |= CB_F_COMPAT;
-		nr = (nr & 0x3ff) | 0x8000;
-	} else if (id >= 0 && id < CB_ARGCLASS_CALLS) {
-		__u8 rule = arg_table.first[id];
-
-		if (rule)
-			nr = classify(regs, nr, rule);
-	} else if (id < 0 || id >= CHUNK_NR_NONE) {
-		nr = CHUNK_NR_NONE;
+	if (cb_storage) {
+		/* most tasks of a host, seen without a call */
+		if (!t->bpf_storage)
+			return 0;
+		seat = seat_here(t, regs, &at);
 	}
-	chunk_add(s, nr);
+	if (!seat || seat->owner != (__u64)t) {
+		s = cb_current_task(&t);
+		if (!s || (s->h.flags & CB_F_DROP))
+			return 0;
+		if (seat && !seat_take(s, t, seat, at))
+			seat = NULL;
+	}
+	nr = token(regs, id, t, s);
+	if (!seat) {
+		chunk_add(s, nr);
+		return 0;
+	}
+	n = seat->n;
+	if (n < CHUNK_SEAT_CALLS) {
+		seat->call[n] = nr;
+		seat->n = ++n;
+	}
+	if (n < CHUNK_SEAT_CALLS)
+		return 0;
+	s = cb_current_task(&t);
+	if (s)
+		seat_clear(s, seat);
 	return 0;
 }
 
@@ -292,7 +438,8 @@ struct trace_event_raw_io_uring_submit_sqe {
 SEC("tp")
 int uring_submit(void *ctx)
 {
-	struct cb_state *s = cb_current();
+	struct task_struct *t;
+	struct cb_state *s = cb_current_task(&t);
 	__u32 off;
 	__u8 op = 0;
 
@@ -303,6 +450,10 @@ int uring_submit(void *ctx)
 	else
 		off = bpf_core_field_offset(struct trace_event_raw_io_uring_submit_sqe, opcode);
 	bpf_probe_read_kernel(&op, sizeof(op), ctx + off);
+	if (cb_storage)
+		seat_empty(s, t);
 	chunk_add(s, CB_URING_BASE + op);
+	if (s->seat)
+		chunk_room(s);
 	return 0;
 }

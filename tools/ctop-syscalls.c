@@ -542,6 +542,8 @@ static int setup(struct cb_run *run, void *skel)
 		err = cb_run_program(run, "leave", t->mode != CHUNK_SEQUENCES);
 	if (!err)
 		err = cb_run_program(run, "uring_submit", attach_uring(run));
+	if (!err && t->mode == CHUNK_SEQUENCES)
+		err = bpf_map__set_max_entries(s->maps.seats, libbpf_num_possible_cpus() * CHUNK_SEATS);
 	return err ? err : cb_run_ring(run, RING);
 }
 

@@ -201,6 +201,7 @@ static int load(struct bench *b, struct syscalls_bpf **ret, enum chunk_mode mode
 		bpf_map__set_autocreate(s->maps.cb_states_tid, true);
 	}
 	s->rodata->mode = mode;
+	bpf_map__set_max_entries(s->maps.seats, libbpf_num_possible_cpus() * CHUNK_SEATS);
 	err = cb_kernel_ring(s->obj, RING, &b->err);
 	if (err)
 		return err;

@@ -39,6 +39,40 @@ count_calls() {
 	[ "$(count_calls "$out" getppid | awk '{ n += $2 } END { print n }')" = "$(awk '/^total/ { print $2 }' "$BATS_TEST_TMPDIR/said")" ]
 }
 
+# sequence rows, what the threads of moves say -> fails when a thread's calls do not stand there as they were made
+same_order() {
+	rows "$1" event | jq -r '[.["process.thread.id"], .["process.name"], .["syscall.sequence"]] | @tsv' | awk -F '\t' '
+		FNR == NR { seen[$1] = seen[$1] " " $3; tid[$2] = $1; next }
+		{ at = index($0, " "); name = substr($0, 1, at - 1)
+		  if (!index(seen[tid[name]] " ", substr($0, at) " ")) { print "thread " name ": not in order"; exit 1 } }
+		END { if (NR == FNR) exit 1 }' - "$2"
+}
+
+@test "-S: threads that go from CPU to CPU: each call where it was made" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id moves)
+	collector_start "$out" ctop-syscalls -S -j -c "$id" -i 100ms
+	ctr_run moves moves 40009 5 >"$BATS_TEST_TMPDIR/said"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	count_calls "$out" getppid >/dev/null
+	same_order "$out" "$BATS_TEST_TMPDIR/said"
+}
+
+@test "-S: more threads than have a place of their own on a CPU, each call where it was made" {
+	local out=$BATS_TEST_TMPDIR/rows id
+	id=$(ctr_id crowd)
+	collector_start "$out" ctop-syscalls -S -j -c "$id"
+	ctr_run crowd moves 1009 797 >"$BATS_TEST_TMPDIR/said"
+	wait_for has_rows "$out" '(.["syscall.sequence"] // "") | endswith("exit_group")'
+	collector_stop "$out"
+	assert_no_loss "$out"
+	count_calls "$out" getppid >/dev/null
+	same_order "$out" "$BATS_TEST_TMPDIR/said"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/said")" = 797 ]
+}
+
 @test "-S: a thread that pauses is shown within a second, and once" {
 	local out=$BATS_TEST_TMPDIR/rows id
 	id=$(ctr_id idle)
