@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * System calls of watched tasks, whole and in order: at sys_enter for sequences, at sys_exit for counts with
- * errors. Each thread fills a buffer of its own in its state, which is sent when full, at exec and at exit;
- * threads that pause are peeked at by the iterator. The cost is an index and a store a call, and no event
- * rate can lose what is not counted as lost.
+ * errors. Each thread fills a buffer of its own in its state, a chunk, which is sent when full, at exec and at exit;
+ * threads that pause are peeked at by the iterator. A sequence goes through the thread's seat on its CPU first (chunk.h):
+ * most calls cost an index and a store. No event rate can lose what is not counted as lost.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
