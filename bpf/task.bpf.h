@@ -37,6 +37,7 @@ __u32 cb_self = 0;	 /* the tool itself: never watched */
 __u32 cb_init_mntns = 0; /* of the first process there: the tool's own mounts, a service's, may not be the host's */
 bool cb_dropping = false; /* cb_unwanted holds something, or did */
 volatile bool cb_asleep = false; /* the reader does not poll: the next record wakes it */
+volatile bool cb_late = false;	 /* a task got no state: the iterator is wanted */
 
 struct cb_state {
 	struct cb_head h;
@@ -182,6 +183,22 @@ static __always_inline struct cb_state *cb_current(void)
 	return cb_current_task(&t);
 }
 
+/*
+ * After a record was put into a ring. The reader says that it sleeps and then looks at the rings once more, we look
+ * whether it sleeps once the record is there (which the kernel publishes with a full barrier): one sees the other.
+ */
+static __always_inline void cb_rouse(void *ring)
+{
+	void *nothing;
+
+	if (!cb_asleep)
+		return;
+	cb_asleep = false;
+	nothing = bpf_ringbuf_reserve(ring, sizeof(__u64), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
 {
 	struct cb_state *s, *empty;
@@ -201,6 +218,9 @@ static __always_inline struct cb_state *cb_state_make(struct task_struct *t)
 
 		if (st)
 			st->nostate++;
+		/* the iterator makes good for it, and need not wait for its time */
+		cb_late = true;
+		cb_rouse(&cb_lives);
 	}
 	return s;
 }
@@ -232,22 +252,6 @@ static __always_inline bool cb_admit(void *ring, __u64 whole, __u64 used, __u64 
 static __always_inline __u64 cb_wake(__u64 used)
 {
 	return used * 2 > cb_ring ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
-
-/*
- * After a record was put into a ring. The reader says that it sleeps and then looks at the rings once more, we look
- * whether it sleeps once the record is there (which the kernel publishes with a full barrier): one sees the other.
- */
-static __always_inline void cb_rouse(void *ring)
-{
-	void *nothing;
-
-	if (!cb_asleep)
-		return;
-	cb_asleep = false;
-	nothing = bpf_ringbuf_reserve(ring, sizeof(__u64), 0);
-	if (nothing)
-		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 }
 
 /*

@@ -173,6 +173,7 @@ static int read_tasks(struct cb_run *run)
 
 	if (fd < 0)
 		return cb_fail(&run->err, -errno, "iterator over tasks: %s", strerror(errno));
+	*run->late = false; /* whoever is late from here on asks anew */
 	cb_buf_reset(&run->peeks);
 	for (;;) {
 		if (run->peeks.cap - run->peeks.len < step) {
@@ -346,7 +347,8 @@ static int open_rings(struct cb_run *run)
 	if (!run->lives || !run->events)
 		return cb_fail(&run->err, -errno, "ring buffer: %s", strerror(errno));
 	run->asleep = cb_kernel_var(run->obj, "cb_asleep", sizeof(*run->asleep), &run->err);
-	return run->asleep ? 0 : -ENOENT;
+	run->late = cb_kernel_var(run->obj, "cb_late", sizeof(*run->late), &run->err);
+	return run->asleep && run->late ? 0 : -ENOENT;
 }
 
 int cb_probe_start(struct cb_run *run)

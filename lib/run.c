@@ -16,6 +16,7 @@
 #define HEARTBEAT_NS 10000000000ULL
 #define NUMBERS_NS 10000000000ULL /* --prometheus */
 #define NS 1000000000ULL
+#define LATE_NS 10000000ULL
 
 /*
  * A program with this note is a collector of ours, or one made with our runner: it may be asked what it can record.
@@ -269,7 +270,7 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 	if (t->tick && now >= t->tick) {
 		err = tick(run, t, now);
 		refresh -= REFRESH_NS / 2; /* one waking for both */
-	} else if (now >= t->tasks) {
+	} else if (now >= t->tasks || *run->late) {
 		err = cb_probe_tasks(run);
 		t->tasks = now + tasks_ns(run->tool);
 	}
@@ -311,6 +312,9 @@ static int wait_for_something(struct cb_run *run, const struct times *t, bool mo
 
 	if (!more && !cb_probe_sleep(run) && next > now + DRAIN_NS)
 		next = now + DRAIN_NS;
+	/* the last pass came where the kernel could not, either: whom it interrupted has to go on first */
+	if (*run->late && next > now + LATE_NS)
+		next = now + LATE_NS;
 	n = epoll_wait(run->epoll, ev, 4, next > now ? (next - now + 999999) / 1000000 : 0);
 	cb_probe_wake(run);
 	return n < 0 && errno != EINTR ? cb_fail(&run->err, -errno, "waiting: %s", strerror(errno)) : 0;

@@ -145,6 +145,6 @@ struct cb_run {
 	int failed;			/* first error of a call-back */
 	uint64_t drained, drain_until;	/* records so far; when a drain pauses (monotonic ns) */
 	bool heard;			/* the last drain found something */
-	volatile bool *asleep;		/* the probe's cb_asleep */
+	volatile bool *asleep, *late;	/* the probe's cb_asleep, cb_late */
 };
 #endif

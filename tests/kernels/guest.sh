@@ -74,9 +74,33 @@ until_true() { # CMD...
 	done
 }
 
+send() { # what was said, and ends
+	at "all done"
+	stty -F /dev/ttyS2 raw
+	tar cz . >/dev/ttyS2 || failed "tar"
+	at "all sent"
+	exit $bad
+}
+
 mkdir /tmp/out
 cd /tmp/out
 echo "guest: $(uname -r), cgroups: $(cat /proc/1/cgroup | tr '\n' ' ')"
+
+# Whoever gives a task storage and takes it away is interrupted by one who forks, and the kernel has none for the child.
+if [ -n "${late-}" ]; then
+	/ctr/rootfs/bin/late hammer 0 >hammer &
+	until_true grep -q hammering hammer
+	if start late-resource.json cresource -j -i 500ms; then
+		run_ctr guest-late late fork 0 $late >late-resource
+		stop late-resource.json
+	fi
+	if start late-seq.json ctop-syscalls -S -j; then
+		run_ctr guest-later late fork 0 $late >late-seq
+		stop late-seq.json
+	fi
+	kill %?hammer
+	send
+fi
 
 if start exec.json cexecsnoop -j; then
 	run_ctr guest-exec execs $execs >exec
@@ -163,8 +187,4 @@ if until_true running; then
 	wait $first
 	list ended.json -j
 fi
-at "all done"
-stty -F /dev/ttyS2 raw
-tar cz . >/dev/ttyS2 || failed "tar"
-at "all sent"
-exit $bad
+send
