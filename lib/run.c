@@ -16,7 +16,7 @@
 #define HEARTBEAT_NS 10000000000ULL
 #define NUMBERS_NS 10000000000ULL /* --prometheus */
 #define NS 1000000000ULL
-#define LATE_NS 10000000ULL
+#define LATE_NS 10000000ULL /* whom a pass over the tasks interrupted has to go on before another finds more */
 
 /*
  * A program with this note is a collector of ours, or one made with our runner: it may be asked what it can record.
@@ -190,6 +190,7 @@ static void say_if_none(struct cb_run *run)
 
 struct times {
 	uint64_t start, tick, tasks, refresh, beat, end; /* boot ns; 0: never */
+	uint64_t retry, wait; /* of a pass over the tasks for one who got no state: when at the earliest, how long after the last */
 	uint64_t begun; /* of the present interval */
 	uint64_t ticks;
 };
@@ -270,9 +271,16 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 	if (t->tick && now >= t->tick) {
 		err = tick(run, t, now);
 		refresh -= REFRESH_NS / 2; /* one waking for both */
-	} else if (now >= t->tasks || *run->late) {
+	} else if (now >= t->tasks || (*run->late && now >= t->retry)) {
 		err = cb_probe_tasks(run);
 		t->tasks = now + tasks_ns(run->tool);
+		/* refused again, as when there is no room: not for ever as fast as it can */
+		t->wait = *run->late ? t->wait * 2 : 0;
+		if (t->wait < LATE_NS)
+			t->wait = LATE_NS;
+		if (t->wait > tasks_ns(run->tool))
+			t->wait = tasks_ns(run->tool);
+		t->retry = now + t->wait;
 	}
 	if (now >= refresh) {
 		cb_clock_sync();
@@ -312,9 +320,8 @@ static int wait_for_something(struct cb_run *run, const struct times *t, bool mo
 
 	if (!more && !cb_probe_sleep(run) && next > now + DRAIN_NS)
 		next = now + DRAIN_NS;
-	/* the last pass came where the kernel could not, either: whom it interrupted has to go on first */
-	if (*run->late && next > now + LATE_NS)
-		next = now + LATE_NS;
+	if (*run->late && next > t->retry)
+		next = t->retry;
 	n = epoll_wait(run->epoll, ev, 4, next > now ? (next - now + 999999) / 1000000 : 0);
 	cb_probe_wake(run);
 	return n < 0 && errno != EINTR ? cb_fail(&run->err, -errno, "waiting: %s", strerror(errno)) : 0;
