@@ -262,6 +262,19 @@ static int write_numbers(struct cb_run *run, uint64_t now)
 	return 0;
 }
 
+/* A pass that was refused too, as when there is no room at all, is tried again less and less often. */
+static void put_off(const struct cb_run *run, struct times *t, uint64_t now)
+{
+	uint64_t most = tasks_ns(run->tool);
+
+	t->wait = *run->late ? t->wait * 2 : 0;
+	if (t->wait < LATE_NS)
+		t->wait = LATE_NS;
+	if (t->wait > most)
+		t->wait = most;
+	t->retry = now + t->wait;
+}
+
 /* What is due at now, in the order that keeps rows in order. 1: time to end. */
 static int due(struct cb_run *run, struct times *t, uint64_t now)
 {
@@ -274,13 +287,7 @@ static int due(struct cb_run *run, struct times *t, uint64_t now)
 	} else if (now >= t->tasks || (*run->late && now >= t->retry)) {
 		err = cb_probe_tasks(run);
 		t->tasks = now + tasks_ns(run->tool);
-		/* refused again, as when there is no room: not for ever as fast as it can */
-		t->wait = *run->late ? t->wait * 2 : 0;
-		if (t->wait < LATE_NS)
-			t->wait = LATE_NS;
-		if (t->wait > tasks_ns(run->tool))
-			t->wait = tasks_ns(run->tool);
-		t->retry = now + t->wait;
+		put_off(run, t, now);
 	}
 	if (now >= refresh) {
 		cb_clock_sync();

@@ -82,8 +82,10 @@ static int forks(int n)
 
 		pause_us(1000 + i % 97 * 7);
 		pid = fork();
-		if (pid < 0)
+		if (pid < 0) {
+			fprintf(stderr, "late: fork: %s\n", strerror(errno));
 			return 1;
+		}
 		if (!pid) {
 			pause_us(300000);
 			for (int k = 0; k < CALLS; k++)
