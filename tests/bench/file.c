@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "filecall.h"
+#define PAIRED_CHUNKS 60
 #include "paired.h"
 #include "file.skel.h"
 #include "tests/bench/empty.skel.h"

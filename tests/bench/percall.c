@@ -28,11 +28,12 @@
 #include <unistd.h>
 #include "argclass.h"
 #include "chunk.h"
+#define PAIRED_CHUNKS 200
 #include "paired.h"
 #include "syscalls.skel.h"
 #include "tests/bench/empty.skel.h"
 
-#define RING (4u << 20)
+#define RING (16u << 20)
 #define SYSCOUNT "/usr/sbin/syscount"
 #define SLICE "cbbench.slice"
 #define MAX_COPIES 16
