@@ -118,7 +118,7 @@ $(O)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c $(O)/vmlinux.h | $(O)/test
 $(O)/tests/bench/empty.skel.h: $(O)/tests/bench/empty.bpf.o
 	$(BPFTOOL) gen skeleton $< name empty_bpf > $@
 
-$(BENCH): $(O)/tests/bench/%: tests/bench/%.c $(O)/libcbtrain.a $(O)/libcb.a $(O)/tests/bench/empty.skel.h \
+$(BENCH): $(O)/tests/bench/%: tests/bench/%.c tests/bench/paired.h $(O)/libcbtrain.a $(O)/libcb.a $(O)/tests/bench/empty.skel.h \
 		$(BPF:%=$(O)/%.skel.h) | $(O)/tests/bench/
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $< $(O)/libcbtrain.a $(O)/libcb.a $(LDLIBS) -o $@
 

@@ -345,11 +345,11 @@ static void report(struct bench *b)
 	paired_goal("open and close of 101 files, over the empty sys_enter", b->ns[OPENS_ENTER][OPEN_MANY], b->base[OPENS_ENTER][OPEN_MANY],
 		    b->rounds, 1, 250);
 	paired_goal("a call that nobody wants", b->ns[OPENS][OTHER], b->ns[NOTHING][OTHER], b->rounds, 1, 15);
-	if (!b->without[FIVE]) {
+	if (!b->without[FIVE])
 		paired_goal("a call that nobody wants, all five collectors", b->ns[FIVE][OTHER], b->base[FIVE][OTHER], b->rounds, 1, 15);
+	if (!b->without[FIVE_ENTER])
 		paired_goal("a call that nobody wants, all five over the empty sys_enter", b->ns[FIVE_ENTER][OTHER],
 			    b->base[FIVE_ENTER][OTHER], b->rounds, 1, 15);
-	}
 	if (!b->without[OPENSNOOP])
 		paired_goal("open less opensnoop", b->ns[OPENS][OPEN_ONE], b->ns[OPENSNOOP][OPEN_ONE], b->rounds, 1, 0);
 	if (!b->without[FILETOP])
