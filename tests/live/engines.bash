@@ -85,9 +85,9 @@ engines_down() {
 		kill -KILL "$pid" 2>/dev/null || continue
 		wait_for process_ended "$pid" || left=1
 	done
-	[ -z "${VIEW_CGROUP:-}" ] || remove_cgroups "$VIEW_CGROUP"
+	remove_cgroups "$TAG" || left=1
 	# what engines make and leave; others may use it
-	rmdir /sys/fs/cgroup/{,*/}{lxc.pivot,libpod_parent/conmon,libpod_parent,"$TAG"} 2>/dev/null || true
+	rmdir /sys/fs/cgroup/{,*/}{lxc.pivot,libpod_parent/conmon,libpod_parent} 2>/dev/null || true
 	rm -rf "$ENG"
 	[ $left = 0 ] || fail "engines were left behind"
 }
@@ -170,9 +170,17 @@ view_up() {
 	[ "$VIEW_KIND" != systemd ] || wait_for systemd_runs || { tail -n 20 "$ENG/view.log" >&2; return 1; }
 }
 
-# A cgroup of v2 and all below it
+# The cgroup at the top of any hierarchy and all below it, once those who died in it are gone from it.
 remove_cgroups() {
-	find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+	wait_for no_cgroups "$1"
+}
+
+no_cgroups() {
+	local c
+	for c in /sys/fs/cgroup/{,*/}"$1"; do
+		[ ! -d "$c" ] || find "$c" -depth -type d -exec rmdir {} + 2>/dev/null
+	done
+	! has_cgroups "$1"
 }
 
 # ---- podman, by root and by a user ----
@@ -375,13 +383,11 @@ engine_teardown() {
 }
 
 remove_nspawn() {
-	local pid c
+	local pid
 	pid=$(cat "$CTR_DIR/$1/nspawn")
 	pkill -KILL -P "$pid" # its first process
 	wait_for process_ended "$pid"
-	for c in /sys/fs/cgroup/{,unified/,systemd/}"$1"; do
-		[ ! -d "$c" ] || remove_cgroups "$c"
-	done
+	remove_cgroups "$1"
 }
 
 # ---- all collectors ----

@@ -69,5 +69,5 @@ docker_held() {
 
 @test "no test before left a cgroup" {
 	run find /sys/fs/cgroup -maxdepth 3 -type d '(' -name 'cbt' -o -name 'cbt-*' ')'
-	[ "$output" = "" ]
+	[ "$output" = "" ] || fail "$output"
 }
