@@ -73,11 +73,15 @@ double cb_counts_mass(const struct cb_counts *c, unsigned order)
 
 /* ---- from counts to costs ---- */
 
-/* An n-gram in the making: as the last symbol after its context (c, p) and as a context itself (n, d). */
+/*
+ * An n-gram in the making: as the last symbol after its context (c, p) and as a context itself (n, d). up: the one without
+ * its oldest symbol; ctx: its context; index + 1, 0: that is of no symbols, or not looked for yet.
+ */
 struct node {
 	uint64_t key;
 	uint32_t c, n, d;
 	float p;
+	uint32_t up, ctx;
 };
 struct nodes {
 	struct node *node; /* in order of making */
@@ -86,12 +90,12 @@ struct nodes {
 	size_t nslot;
 };
 
-static void nodes_index(struct nodes *t)
+static void nodes_index(struct nodes *t, size_t nslot)
 {
 	size_t i, at;
 
 	free(t->slot);
-	t->nslot = t->nslot ? t->nslot * 2 : 256;
+	t->nslot = nslot;
 	t->slot = cb_xalloc(t->nslot * sizeof(*t->slot));
 	for (i = 0; i < t->n; i++) {
 		for (at = key_slot(t->node[i].key, t->nslot); t->slot[at]; at = (at + 1) & (t->nslot - 1))
@@ -100,35 +104,53 @@ static void nodes_index(struct nodes *t)
 	}
 }
 
-static struct node *node_find(const struct nodes *t, uint64_t key, size_t *ret_at)
+/* Index + 1, 0: there is none, and ret_at is its slot. */
+static uint32_t node_find(const struct nodes *t, uint64_t key, size_t *ret_at)
 {
 	size_t at;
 
 	for (at = key_slot(key, t->nslot); t->slot[at]; at = (at + 1) & (t->nslot - 1))
 		if (t->node[t->slot[at] - 1].key == key)
-			return &t->node[t->slot[at] - 1];
+			break;
 	*ret_at = at;
-	return NULL;
+	return t->slot[at];
 }
 
-static struct node *node_get(struct nodes *t, uint64_t key)
+static uint32_t node_add(struct nodes *t, uint64_t key, size_t at)
 {
-	struct node *d;
-	size_t at = 0;
-
-	if (2 * (t->n + 1) > t->nslot)
-		nodes_index(t);
-	d = node_find(t, key, &at);
-	if (d)
-		return d;
 	if (t->n == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 128;
 		t->node = cb_xrealloc(t->node, t->cap * sizeof(*t->node));
 	}
-	t->slot[at] = t->n + 1;
-	d = &t->node[t->n++];
-	*d = (struct node){ .key = key };
-	return d;
+	t->node[t->n++] = (struct node){ .key = key };
+	if (2 * t->n > t->nslot)
+		nodes_index(t, 2 * t->nslot);
+	else
+		t->slot[at] = t->n;
+	return t->n;
+}
+
+/* Index + 1 of an n-gram, 0 of that of no symbols. It and all its shorter endings are made unless they are there. */
+static uint32_t node_get(struct nodes *t, uint64_t key)
+{
+	uint32_t first = 0, longer = 0, i;
+	size_t at;
+
+	for (unsigned len = cb_ngram_len(key); len; len--) {
+		uint64_t k = cb_ngram_key(key, len);
+		bool there = (i = node_find(t, k, &at));
+
+		if (!there)
+			i = node_add(t, k, at);
+		if (longer)
+			t->node[longer - 1].up = i;
+		else
+			first = i;
+		if (there)
+			break;
+		longer = i;
+	}
+	return first;
 }
 
 static uint64_t context_of(uint64_t key)
@@ -138,12 +160,11 @@ static uint64_t context_of(uint64_t key)
 	return cb_ngram_key((key & ((1ULL << 60) - 1)) >> 10, len - 1);
 }
 
-/* Sums what ends alike, then gives every context its followers. All shorter endings of a node exist, too. */
-static void nodes_fill(struct nodes *t, struct node *root, const struct cb_counts *c, unsigned order, int skip)
+/* Sums what ends alike. */
+static void nodes_fill(struct nodes *t, const struct cb_counts *c, unsigned order, int skip)
 {
-	uint64_t key, n, ctx;
-	struct node *d;
-	size_t i, f, made;
+	size_t i, f;
+	uint64_t n;
 	unsigned len;
 
 	for (i = 0; i < c->nslot; i++) {
@@ -151,20 +172,29 @@ static void nodes_fill(struct nodes *t, struct node *root, const struct cb_count
 			n += (int)f == skip ? 0 : c->slot[i].n[f];
 		if (!c->slot[i].key || !n)
 			continue;
-		key = c->slot[i].key;
-		for (len = cb_ngram_len(key); len; len--)
-			if (len <= order + 1)
-				node_get(t, cb_ngram_key(key, len))->c += n;
+		len = cb_ngram_len(c->slot[i].key);
+		for (uint32_t at = node_get(t, cb_ngram_key(c->slot[i].key, len < order + 1 ? len : order + 1)); at;
+		     at = t->node[at - 1].up)
+			t->node[at - 1].c += n;
 	}
-	made = t->n;
+}
+
+/* Gives every context its followers. What a context is made for stands before it; ctx of the rest stays 0. */
+static void nodes_follow(struct nodes *t, struct node *root)
+{
+	size_t made = t->n, i;
+	uint32_t ctx, of;
+	struct node *d;
+
 	for (i = 0; i < made; i++) {
-		n = t->node[i].c;
-		ctx = context_of(t->node[i].key);
-		d = cb_ngram_len(ctx) ? node_get(t, ctx) : root;
-		d->n += n;
+		if (!t->node[i].ctx)
+			/* the context of what is shorter is what is shorter of the context */
+			for (ctx = node_get(t, context_of(t->node[i].key)), of = i + 1; ctx && !t->node[of - 1].ctx;
+			     ctx = t->node[ctx - 1].up, of = t->node[of - 1].up)
+				t->node[of - 1].ctx = ctx;
+		d = t->node[i].ctx ? &t->node[t->node[i].ctx - 1] : root;
+		d->n += t->node[i].c;
 		d->d++;
-		for (len = cb_ngram_len(ctx); len > 1; len--)
-			node_get(t, cb_ngram_key(ctx, len - 1));
 	}
 }
 
@@ -172,8 +202,8 @@ static void nodes_probabilities(struct nodes *t, const struct node *root, unsign
 {
 	const struct node *ctx;
 	struct node *d;
+	uint32_t of;
 	unsigned len;
-	uint64_t key;
 	double lower;
 	size_t i, at;
 
@@ -182,9 +212,9 @@ static void nodes_probabilities(struct nodes *t, const struct node *root, unsign
 			d = &t->node[i];
 			if (cb_ngram_len(d->key) != len)
 				continue;
-			lower = len == 1 ? 1.0 / CB_SYMBOLS : node_find(t, cb_ngram_key(d->key, len - 1), &at)->p;
-			key = context_of(d->key);
-			ctx = len == 1 ? root : node_find(t, key, &at);
+			lower = len == 1 ? 1.0 / CB_SYMBOLS : t->node[d->up - 1].p;
+			of = d->ctx || len == 1 ? d->ctx : node_find(t, context_of(d->key), &at);
+			ctx = of ? &t->node[of - 1] : len == 1 ? root : NULL;
 			d->p = ctx && ctx->n ? (d->c + ctx->d * lower) / ((double)ctx->n + ctx->d) : lower;
 		}
 	}
@@ -226,8 +256,11 @@ struct cb_chain *cb_chain_new(const struct cb_counts *counts, unsigned order, in
 	struct nodes t = { 0 };
 	size_t i, at;
 
-	nodes_index(&t);
-	nodes_fill(&t, &root, counts, order, skip);
+	for (i = 256; i < 2 * counts->n; i *= 2)
+		;
+	nodes_index(&t, i);
+	nodes_fill(&t, counts, order, skip);
+	nodes_follow(&t, &root);
 	nodes_probabilities(&t, &root, order);
 	c->order = order;
 	c->root = backoff_of(&root);
