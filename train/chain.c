@@ -303,6 +303,17 @@ static inline const struct cost *cost_find(const struct cb_chain *c, uint64_t ke
 	return NULL;
 }
 
+void cb_chain_ahead(const struct cb_chain *c, const struct cb_history *h, const uint16_t *x, size_t n)
+{
+	uint64_t hist = h->hist, key;
+
+	for (size_t i = 0; i < n; i++) {
+		hist = hist << 10 | x[i];
+		key = cb_ngram_key(hist, c->order + 1);
+		__builtin_prefetch(&c->slot[(key ^ key >> 31) * c->seed >> c->shift]);
+	}
+}
+
 unsigned cb_chain_next(const struct cb_chain *c, struct cb_history *h, unsigned x)
 {
 	unsigned back = 0, k = h->n, cost;

@@ -67,6 +67,8 @@ struct cb_history {
  * at 255 finds a sixth fewer of the attacks of ADFA-LD (.248 instead of .291 at 5 % false positives).
  */
 unsigned cb_chain_next(const struct cb_chain *c, struct cb_history *h, unsigned x);
+/* The n symbols at x will be the next: fetches what their costs are looked for in first. */
+void cb_chain_ahead(const struct cb_chain *c, const struct cb_history *h, const uint16_t *x, size_t n);
 /* Probability of x after the history, from the costs. */
 double cb_chain_p(const struct cb_chain *c, struct cb_history h, unsigned x);
 

@@ -399,35 +399,65 @@ static void process_put(struct cb_process_score *p, const struct stream *s, unsi
 			p->max[k] = s->recall.w.sum[k];
 }
 
+#define CALLS_AHEAD 16 /* a large model is in no near cache: so many fetches are on their way at once */
+struct calls {
+	size_t n, all; /* all: with those that are no symbol */
+	uint16_t word[CALLS_AHEAD], symbol[CALLS_AHEAD];
+};
+
+/* The next calls of a sequence. */
+static void take_calls(struct cb_tokens *t, const char **text, struct calls *ret)
+{
+	int id;
+
+	ret->n = ret->all = 0;
+	while (ret->n < CALLS_AHEAD && (id = cb_tokens_next(t, text)) >= 0) {
+		ret->all++;
+		ret->word[ret->n] = id;
+		ret->symbol[ret->n] = t->symbol[id];
+		ret->n += !!t->symbol[id];
+	}
+}
+
+static int judge_call(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
+		      const struct cb_view_field *vf, int word, bool known, struct cb_err *e)
+{
+	int err = known ? 0 : call_alarm(j, row, c, s, vf, word, e);
+
+	for (int k = 0; k < CB_SCALES; k++) {
+		if (s->quiet[k])
+			s->quiet[k]--;
+		else if (__builtin_expect(s->recall.w.sum[k] >= s->limit[k], 0) && !err)
+			err = window_alarm(j, row, c, s, &j->model->field[vf->field], k, e);
+	}
+	return err;
+}
+
 static int judge_calls(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
 		       const struct cb_view_field *vf, struct cb_err *e)
 {
 	const char *text = row->val[vf->column];
-	const struct cb_mfield *mf = &j->model->field[vf->field];
 	const struct cb_chain *chain = s->program ? s->program->chain : NULL;
 	struct cb_process_score *p = j->scores ? &j->process[s->process] : NULL;
 	static const uint64_t none[CB_SYMBOLS / 64];
 	const uint64_t *seen = s->program ? s->program->seen : none;
-	int id, err = 0, k;
+	struct calls calls;
 	unsigned x, cost;
 	uint64_t n = 0;
+	int err = 0;
 
-	for (; (id = cb_tokens_next(j->tokens, &text)) >= 0; n++) {
-		x = j->tokens->symbol[id];
-		if (!x)
-			continue;
-		cost = chain ? cb_chain_next(chain, &s->hist, x) : 0;
-		s->recall.word[s->recall.w.at] = id;
-		cb_windows_put(&s->recall.w, cost);
-		if (p && chain)
-			process_put(p, s, cost);
-		if (__builtin_expect(!(seen[x / 64] >> x % 64 & 1), 0) && !err)
-			err = call_alarm(j, row, c, s, vf, id, e);
-		for (k = 0; k < CB_SCALES; k++) {
-			if (s->quiet[k])
-				s->quiet[k]--;
-			else if (__builtin_expect(s->recall.w.sum[k] >= s->limit[k], 0) && !err)
-				err = window_alarm(j, row, c, s, mf, k, e);
+	for (take_calls(j->tokens, &text, &calls); calls.all && !err; take_calls(j->tokens, &text, &calls)) {
+		n += calls.all;
+		if (chain)
+			cb_chain_ahead(chain, &s->hist, calls.symbol, calls.n);
+		for (size_t i = 0; i < calls.n && !err; i++) {
+			x = calls.symbol[i];
+			cost = chain ? cb_chain_next(chain, &s->hist, x) : 0;
+			s->recall.word[s->recall.w.at] = calls.word[i];
+			cb_windows_put(&s->recall.w, cost);
+			if (p && chain)
+				process_put(p, s, cost);
+			err = judge_call(j, row, c, s, vf, calls.word[i], seen[x / 64] >> x % 64 & 1, e);
 		}
 	}
 	s->expect = s->expect == UINT64_MAX ? n : s->expect + n;
