@@ -784,6 +784,33 @@ int BPF_PROG(cb_cgroup_rmdir, struct cgroup *cg, const char *path)
 }
 
 /*
+ * Something on the host has put a child of its own into a cgroup like a container's. If that shares the host's pid
+ * namespace it is known by its first exec only, when the runtime may be about to remove what names it.
+ */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(cb_cgroup_attach, struct cgroup *cg, const char *path, struct task_struct *t)
+{
+	struct task_struct *up = BPF_CORE_READ(t, real_parent, group_leader);
+	__u64 key = cb_key_of_cgroup(cg);
+	__u32 zero = 0, ns;
+	struct cb_life *l;
+
+	if (cg != cb_cgroup(t) || !cb_cgroup_is_container(cg) || bpf_map_lookup_elem(&cb_conts, &key) ||
+	    !cb_host_mounts(cb_mounts_of(up)))
+		return 0;
+	l = bpf_map_lookup_elem(&cb_life_room, &zero);
+	if (!l)
+		return 0;
+	__builtin_memset(l, 0, __builtin_offsetof(struct cb_life, names));
+	l->what = LIFE_SOON;
+	l->h.cont = key;
+	l->h.ppid = cb_pid_at(up, cb_level, &ns);
+	l->h.time_ns = bpf_ktime_get_boot_ns();
+	cb_life_send(l, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/*
  * The iterator: gives state to what ran before the tool did (and to what could not get it at fork), tells
  * of programs and containers found so, marks the tasks of unwanted containers, and peeks at buffers.
  */

@@ -28,6 +28,7 @@ static unsigned long hash_key(const void *key);
 #define VAIN_SHARE 20 /* one part in */
 #define VAIN_MAX_NS 250000000ll /* saved up, for the many there may be at the start */
 #define MAX_STRANGERS 4096 /* that live */
+#define MAX_SOON 64
 
 struct known {
 	struct cb_cont cont; /* first: what the callers hold */
@@ -51,6 +52,11 @@ struct cb_conts {
 	size_t ngone;
 	struct gone_list strangers; /* alive, in the order they came */
 	size_t nstrangers;
+	struct soon {
+		uint64_t key; /* 0: none */
+		struct cb_oci_begun by;
+	} soon[MAX_SOON];
+	size_t soon_at; /* where the next one goes */
 	int64_t vain_ns; /* that may still be spent on looking in vain, as of vain_at */
 	uint64_t vain_at;
 };
@@ -122,6 +128,8 @@ void cb_conts_free(struct cb_conts *c)
 		HASH_DEL(c->by_key, k);
 		known_free(k);
 	}
+	for (size_t i = 0; i < MAX_SOON; i++)
+		cb_oci_begun_free(&c->soon[i].by);
 	cb_host_close(&c->host);
 	free(c);
 }
@@ -229,13 +237,41 @@ static void mark_stranger(struct cb_conts *c, struct known *k, bool stranger)
 	}
 }
 
+void cb_conts_soon(struct cb_conts *c, uint64_t key, uint32_t runtime)
+{
+	struct soon *s = &c->soon[c->soon_at % MAX_SOON];
+	struct cb_oci_begun by;
+
+	if (!cb_oci_begun(&c->host, runtime, &by))
+		return;
+	cb_oci_begun_free(&s->by);
+	*s = (struct soon){ key, by };
+	c->soon_at++;
+}
+
+/* As its runtime named it. An engine's container has its id in its cgroup's path, and more of a name than that. */
+static int look_at_begun(struct cb_conts *c, struct cb_look *look, uint64_t key)
+{
+	const struct soon *s = NULL;
+
+	for (size_t i = 0; i < MAX_SOON && !s; i++)
+		if (c->soon[i].key && c->soon[i].key == key)
+			s = &c->soon[i];
+	if (!s || strstr(look->cgroup, s->by.id))
+		return -ENOENT;
+	cb_oci_begun_found(&s->by, &look->found);
+	return 0;
+}
+
 /* Looks it up, anew if it was before: what was known stays when the files are gone. */
 static void resolve(struct cb_conts *c, struct known *k)
 {
 	struct cb_look look = { .host = &c->host, .pid = k->cont.pid, .cgroup = k->cont.cgroup };
 	int ret = look_for(c, &look);
 
-	k->waiting = look.skipped;
+	if (ret && !is_named(k))
+		ret = look_at_begun(c, &look, k->cont.key);
+	k->waiting = ret && look.skipped;
 	if (!ret) {
 		known_clear(k);
 		take_found(k, &look.found);

@@ -27,6 +27,11 @@ void cb_conts_free(struct cb_conts *c);
  * alive that no engine knows, 4096 are kept: the oldest then counts as gone.
  */
 struct cb_cont *cb_conts_add(struct cb_conts *c, uint64_t key, uint32_t pid, const char *cgroup, uint64_t since);
+/*
+ * The process runtime, on the host, prepares a container of that key: should no file tell its name when it is made known,
+ * the command line does that this process has now. Makes nothing known by itself; the 64 newest are remembered.
+ */
+void cb_conts_soon(struct cb_conts *c, uint64_t key, uint32_t runtime);
 struct cb_cont *cb_conts_get(struct cb_conts *c, uint64_t key); /* NULL: not known */
 void cb_conts_gone(struct cb_conts *c, uint64_t key, uint64_t when);
 void cb_conts_refresh(struct cb_conts *c); /* renamed containers: re-reads what changed (mtime) */

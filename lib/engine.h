@@ -140,6 +140,17 @@ void cb_libpod_forget(struct cb_host *h);
 
 /* ---- engine_oci.c ---- */
 void cb_states_free(struct cb_states *s);
+/*
+ * runc or crun at work, by its command line: which container it makes, and where its state will be. cb_oci_begun_free()
+ * frees.
+ */
+struct cb_oci_begun {
+	const char *runtime;
+	char *id, *root;
+};
+bool cb_oci_begun(const struct cb_host *h, uint32_t pid, struct cb_oci_begun *ret); /* false: it is none, or makes none */
+void cb_oci_begun_found(const struct cb_oci_begun *b, struct cb_found *ret);
+void cb_oci_begun_free(struct cb_oci_begun *b);
 
 /* ---- what runc keeps, under whichever engine ---- */
 /*

@@ -361,6 +361,60 @@ static int scan(struct cb_look *look, enum cb_trust trust, const char *base, boo
 	return ret;
 }
 
+/* ---- before there is a state ---- */
+
+/* argv[0] is a path or a name */
+static const char *runtime_of(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/'), *base = slash ? slash + 1 : argv0;
+
+	return !strcmp(base, "runc") ? "runc" : !strcmp(base, "crun") ? "crun" : NULL;
+}
+
+bool cb_oci_begun(const struct cb_host *h, uint32_t pid, struct cb_oci_begun *ret)
+{
+	const char *last = NULL, *root;
+	struct cb_buf b = { 0 };
+	bool makes = false;
+
+	*ret = (struct cb_oci_begun){ 0 };
+	if (!pid || cb_host_proc(h, pid, "cmdline", &b) <= 0)
+		return false;
+	cb_buf_putc(&b, 0);
+	ret->runtime = runtime_of(b.s);
+	/* "runc [OPTION...] run [OPTION...] ID" */
+	for (const char *p = b.s + strlen(b.s) + 1; p < b.s + b.len && *p; p += strlen(p) + 1) {
+		makes |= last && (!strcmp(last, "run") || !strcmp(last, "create") || !strcmp(last, "restore"));
+		last = p;
+	}
+	if (ret->runtime && makes && cb_safe_name(last) && last[0] != '-') {
+		root = cb_cmdline_option(&b, "--root");
+		ret->id = cb_xstrdup(last);
+		ret->root = root && root[0] == '/' ? cb_xstrdup(root) : cb_xasprintf("/run/%s", ret->runtime);
+	}
+	cb_buf_free(&b);
+	return ret->id;
+}
+
+/* Not proved, and the state looked at once it is there. */
+void cb_oci_begun_found(const struct cb_oci_begun *b, struct cb_found *ret)
+{
+	const struct stat none = { 0 };
+	char rel[300];
+
+	ret->runtime = b->runtime;
+	cb_found_set(&ret->id, b->id);
+	cb_found_set(&ret->name, b->id);
+	snprintf(rel, sizeof(rel), "%s/%s", b->id, strcmp(b->runtime, "crun") ? runc_file.file : crun_file.file);
+	cb_found_file(ret, CB_USER, b->root, rel, &none);
+}
+
+void cb_oci_begun_free(struct cb_oci_begun *b)
+{
+	free(b->id);
+	free(b->root);
+}
+
 /* "runc --root DIR run NAME" stays as the parent of a container in the foreground */
 static int by_parent(struct cb_look *look, bool crun)
 {

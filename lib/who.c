@@ -121,6 +121,9 @@ struct cb_cont *cb_who_life(struct cb_who *w, const struct cb_life *l, size_t le
 	case LIFE_CONT:
 		c = cont_add(w, &l->h, path);
 		break;
+	case LIFE_SOON:
+		cb_conts_soon(w->conts, l->h.cont, l->h.ppid);
+		break;
 	case LIFE_GONE:
 		cb_conts_gone(w->conts, l->h.cont, l->h.time_ns);
 		break;

@@ -11,9 +11,14 @@ teardown_file() { engines_down; }
 setup() {
 	live_setup
 	ROWS=$BATS_TEST_TMPDIR/rows
+	BUSY=()
 }
 
-teardown() { engine_teardown; live_teardown; }
+teardown() {
+	[ ${#BUSY[@]} = 0 ] || kill "${BUSY[@]}"
+	engine_teardown
+	live_teardown
+}
 
 # A cgroup as engines name theirs: 64 hexadecimal digits
 hex() {
@@ -50,6 +55,25 @@ hostpid_brief() {
 @test "docker: a container of a moment is named in each row" { hostpid_brief docker; }
 @test "podman: a container of a moment is named in each row" { hostpid_brief podman; }
 @test "runc: a container of a moment is named in each row" { hostpid_brief runc; }
+
+# By its first exec runc is a millisecond from removing its state; the CPUs have other things to do than to read that.
+@test "runc: containers that are over in less than a millisecond are named" {
+	local i
+	collector_start "$ROWS" cexecsnoop -j
+	for i in 1 2; do
+		sh -c 'while :; do :; done' 3>&- 4>&- &
+		BUSY+=($!)
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		ctr_run "m$i" --host-pid --cgroup "/$(hex "m$i")" -- true
+	done
+	wait_for has_rows "$ROWS" 'event and action == "exit" and comm == "true"' 11
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		assert_rows "$ROWS" "event and ctr == \"$(ctr_id "m$i")\" and .[\"container.runtime\"] == \"runc\" and comm == \"true\"" 2
+	done
+}
 
 # children NUMBER: so many rows of a program's children, that only this file's containers have
 children() {

@@ -128,6 +128,92 @@ static void runc_other_root(void **state)
 	is(add(41, "/a/b"), "runc", "web", "web", "img:1");
 }
 
+#define FOUR(s) s s s s
+#define ID_OF(digit) FOUR(FOUR(FOUR(digit)))
+
+static int count_each(struct cb_cont *c, void *arg)
+{
+	(void)c;
+	++*(int *)arg;
+	return 0;
+}
+
+/* a container of so short a life that no file of its runtime was left to read */
+static struct cb_cont *short_lived(uint64_t key, const char *const *arg)
+{
+	int before = 0, after = 0;
+
+	tree_cmdline(40, arg);
+	cb_conts_each(conts, count_each, &before);
+	cb_conts_soon(conts, key, 40);
+	cb_conts_each(conts, count_each, &after);
+	assert_int_equal(before, after);
+	assert_null(cb_conts_get(conts, key));
+	return cb_conts_add(conts, key, 41, "/" ID_OF("1"), 77);
+}
+
+static void runc_begun(void **state)
+{
+	static const char *const runs[][12] = {
+		{ "runc", "run", "web" },
+		{ "/usr/sbin/runc", "--root", "/srv/runc", "--log", "/l", "create", "--bundle", "/b", "--pid-file", "/p", "web" },
+		{ "./runc", "restore", "-d", "web" },
+	};
+	static const char *const none[][12] = {
+		{ "runc", "run" }, { "runc", "web" }, { "runc" }, { "", "run", "web" }, { "runc", "exec", "web", "sh" },
+		{ "runc", "delete", "web" }, { "crunch", "run", "web" }, { "sh", "-c", "runc", "run", "web" },
+		{ "runc", "run", "../web" }, { "runc", "run", "a/b" }, { "runc", "run", ".." }, { "runc", "run", "" },
+		{ "runc", "run", "--help" },
+		/* the engine's own id: the engine tells more */
+		{ "runc", "run", ID_OF("1") },
+	};
+	static const char *const crun[] = { "/usr/bin/crun", "run", "web", NULL };
+	uint64_t key = 1000;
+	struct cb_cont *c;
+
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+		is(short_lived(++key, runs[i]), "runc", "web", "web", "");
+	is(short_lived(++key, crun), "crun", "web", "web", "");
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		is(short_lived(++key, none[i]), "unknown", "", ID_OF("1"), "");
+	/* only of that container, and of a process that is there */
+	cb_conts_soon(conts, 2000, 40);
+	is(cb_conts_add(conts, 2001, 41, "/" ID_OF("2"), 77), "unknown", "", ID_OF("2"), "");
+	cb_conts_soon(conts, 2002, 39);
+	is(cb_conts_add(conts, 2002, 41, "/" ID_OF("2"), 77), "unknown", "", ID_OF("2"), "");
+	/* what a file tells comes first, and comes later too */
+	runc_state("run/runc/web/state.json", 42, "/" ID_OF("3"), "/b");
+	tree_cmdline(40, runs[0]);
+	cb_conts_soon(conts, 3000, 40);
+	is(cb_conts_add(conts, 3000, 42, "/" ID_OF("3"), 77), "runc", "web", "web", "img:1");
+	unlink(tree_path("run/runc/web/state.json"));
+	cb_conts_soon(conts, 3001, 40);
+	c = cb_conts_add(conts, 3001, 43, "/" ID_OF("4"), 77);
+	is(c, "runc", "web", "web", "");
+	runc_state("run/runc/web/state.json", 43, "/" ID_OF("4"), "/b");
+	cb_conts_refresh(conts);
+	is(c, "runc", "web", "web", "img:1");
+	/* it ends, and what was known stays */
+	unlink(tree_path("run/runc/web/state.json"));
+	is(cb_conts_add(conts, 3001, 43, "/" ID_OF("4"), 77), "runc", "web", "web", "img:1");
+}
+
+static void begun_bounded(void **state)
+{
+	const char *arg[] = { "runc", "run", NULL, NULL };
+	char name[16];
+
+	for (unsigned i = 0; i < 101; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		arg[2] = name;
+		tree_cmdline(40, arg);
+		cb_conts_soon(conts, 5000 + i, 40);
+	}
+	is(cb_conts_add(conts, 5000 + 101 - 65, 41, "/" ID_OF("1"), 77), "unknown", "", ID_OF("1"), "");
+	is(cb_conts_add(conts, 5000 + 101 - 64, 41, "/" ID_OF("2"), 77), "runc", "n37", "n37", "");
+	is(cb_conts_add(conts, 5100, 41, "/" ID_OF("3"), 77), "runc", "n100", "n100", "");
+}
+
 static void crun(void **state)
 {
 	struct cb_cont *c;
@@ -1033,7 +1119,7 @@ static void no_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(crun),
+		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(runc_begun), T(begun_bounded), T(crun),
 		T(crun_starts), T(docker), T(docker_roots), T(docker_json_root), T(docker_mounted_root),
 		T(renamed), T(podman), T(podman_rootless), T(podman_links), T(podman_mounts), T(podman_labels),
 		T(podman_bad_database), T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd),
