@@ -399,71 +399,83 @@ static void process_put(struct cb_process_score *p, const struct stream *s, unsi
 			p->max[k] = s->recall.w.sum[k];
 }
 
-#define CALLS_AHEAD 16 /* a large model is in no near cache: so many fetches are on their way at once */
+/* What all calls of a row have in common. */
 struct calls {
-	size_t n, all; /* all: with those that are no symbol */
-	uint16_t word[CALLS_AHEAD], symbol[CALLS_AHEAD];
+	const struct cb_row *row;
+	const struct cont *c;
+	struct stream *s;
+	const struct cb_view_field *vf;
+	const struct cb_chain *chain;
+	struct cb_process_score *p;
+	const uint64_t *seen;
 };
 
-/* The next calls of a sequence. */
-static void take_calls(struct cb_tokens *t, const char **text, struct calls *ret)
+static inline int judge_call(struct cb_judge *j, const struct calls *in, unsigned word, unsigned x, struct cb_err *e)
 {
-	int id;
+	struct stream *s = in->s;
+	unsigned cost = in->chain ? cb_chain_next(in->chain, &s->hist, x) : 0;
+	int err = 0, k;
 
-	ret->n = ret->all = 0;
-	while (ret->n < CALLS_AHEAD && (id = cb_tokens_next(t, text)) >= 0) {
-		ret->all++;
-		ret->word[ret->n] = id;
-		ret->symbol[ret->n] = t->symbol[id];
-		ret->n += !!t->symbol[id];
-	}
-}
-
-static int judge_call(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
-		      const struct cb_view_field *vf, int word, bool known, struct cb_err *e)
-{
-	int err = known ? 0 : call_alarm(j, row, c, s, vf, word, e);
-
-	for (int k = 0; k < CB_SCALES; k++) {
+	s->recall.word[s->recall.w.at] = word;
+	cb_windows_put(&s->recall.w, cost);
+	if (in->p && in->chain)
+		process_put(in->p, s, cost);
+	if (__builtin_expect(!(in->seen[x / 64] >> x % 64 & 1), 0))
+		err = call_alarm(j, in->row, in->c, s, in->vf, word, e);
+	for (k = 0; k < CB_SCALES; k++) {
 		if (s->quiet[k])
 			s->quiet[k]--;
 		else if (__builtin_expect(s->recall.w.sum[k] >= s->limit[k], 0) && !err)
-			err = window_alarm(j, row, c, s, &j->model->field[vf->field], k, e);
+			err = window_alarm(j, in->row, in->c, s, &j->model->field[in->vf->field], k, e);
 	}
 	return err;
+}
+
+#define CALLS_AHEAD 16 /* so many of a chain's look-ups are on their way to the memory at once */
+
+/* Of a chain that no near cache holds. Returns how many calls the text had. */
+static uint64_t judge_ahead(struct cb_judge *j, const struct calls *in, const char *text, int *ret_err, struct cb_err *e)
+{
+	uint16_t word[CALLS_AHEAD], symbol[CALLS_AHEAD];
+	uint64_t all = 0;
+	size_t n, i;
+	int id = 0;
+
+	while (id >= 0 && !*ret_err) {
+		for (n = 0; n < CALLS_AHEAD && (id = cb_tokens_next(j->tokens, &text)) >= 0; all++) {
+			word[n] = id;
+			symbol[n] = j->tokens->symbol[id];
+			n += !!symbol[n];
+		}
+		cb_chain_ahead(in->chain, &in->s->hist, symbol, n);
+		for (i = 0; i < n && !*ret_err; i++)
+			*ret_err = judge_call(j, in, word[i], symbol[i], e);
+	}
+	return all;
 }
 
 static int judge_calls(struct cb_judge *j, const struct cb_row *row, const struct cont *c, struct stream *s,
 		       const struct cb_view_field *vf, struct cb_err *e)
 {
-	const char *text = row->val[vf->column];
-	const struct cb_chain *chain = s->program ? s->program->chain : NULL;
-	struct cb_process_score *p = j->scores ? &j->process[s->process] : NULL;
 	static const uint64_t none[CB_SYMBOLS / 64];
-	const uint64_t *seen = s->program ? s->program->seen : none;
-	struct calls calls;
-	unsigned x, cost;
+	const struct calls in = {
+		row, c, s, vf, s->program ? s->program->chain : NULL, j->scores ? &j->process[s->process] : NULL,
+		s->program ? s->program->seen : none,
+	};
+	const char *text = row->val[vf->column];
+	int id, err = 0;
 	uint64_t n = 0;
-	int err = 0;
 
-	for (take_calls(j->tokens, &text, &calls); calls.all && !err; take_calls(j->tokens, &text, &calls)) {
-		n += calls.all;
-		if (chain)
-			cb_chain_ahead(chain, &s->hist, calls.symbol, calls.n);
-		for (size_t i = 0; i < calls.n && !err; i++) {
-			x = calls.symbol[i];
-			cost = chain ? cb_chain_next(chain, &s->hist, x) : 0;
-			s->recall.word[s->recall.w.at] = calls.word[i];
-			cb_windows_put(&s->recall.w, cost);
-			if (p && chain)
-				process_put(p, s, cost);
-			err = judge_call(j, row, c, s, vf, calls.word[i], seen[x / 64] >> x % 64 & 1, e);
-		}
-	}
+	if (in.chain && cb_chain_is_far(in.chain))
+		n = judge_ahead(j, &in, text, &err, e);
+	else
+		for (; !err && (id = cb_tokens_next(j->tokens, &text)) >= 0; n++)
+			if (j->tokens->symbol[id])
+				err = judge_call(j, &in, id, j->tokens->symbol[id], e);
 	s->expect = s->expect == UINT64_MAX ? n : s->expect + n;
 	j->stats.calls += n;
-	if (p)
-		p->calls += n;
+	if (in.p)
+		in.p->calls += n;
 	return err;
 }
 
