@@ -524,25 +524,11 @@ static bool put_argv(struct cb_buf *out, const char *args, size_t len, size_t ca
 	return false;
 }
 
-/* Names are kept in 48 bytes each, so a copy of fixed size may be made and what is too much overwritten. */
 static void put_syscalls(struct cb_buf *out, const void *calls, size_t n)
 {
-	char *p = cb_buf_room(out, n * (CB_SYSCALL_MAXNAME + 1));
-	const char *name;
-	size_t len;
+	char *p = cb_buf_room(out, n * (CB_SYSCALL_MAXNAME + 1) + 1);
 
-	for (size_t i = 0; i < n; i++) {
-		name = cb_syscall_name_len(get_uint((const char *)calls + 2 * i, 2), &len);
-		memcpy(p, name, 16);
-		if (__builtin_expect(len > 16, 0))
-			memcpy(p + 16, name + 16, CB_SYSCALL_MAXNAME - 16);
-		p += len;
-		*p++ = ' ';
-	}
-	if (n) {
-		out->len = p - 1 - out->s;
-		out->s[out->len] = 0;
-	}
+	out->len += cb_syscalls_text(calls, n, p);
 }
 
 /* "ENOENT", or a prefix and the number for one without name. */

@@ -35,10 +35,15 @@ bool cb_field_is_common(const struct cb_field *f);
 bool cb_common_empty(const struct cb_field *f, const struct cb_common *c);
 /* A number with so many decimals, < 0: as many as it takes to read it back; nothing if it is not finite. */
 void cb_float_text(struct cb_buf *out, double v, int decimals);
-/* cb_syscall_name() with its length; 48 bytes may be read from there. */
+/* cb_syscall_name() with its length. */
 const char *cb_syscall_name_len(unsigned nr, size_t *len);
-/* Length of a CB_SYSCALLS text: writers never cut it, so who makes long ones must split them. */
-size_t cb_syscalls_text_len(const uint16_t *nr, size_t n);
+/* The CB_SYSCALLS text of n numbers, returns its length; to has room for n * (CB_SYSCALL_MAXNAME + 1) + 1. */
+size_t cb_syscalls_text(const void *nr, size_t n, char *to);
+/*
+ * How many of the n numbers make a text of up to max bytes, but one at least: writers never cut such a text, so who makes
+ * long ones must split them.
+ */
+size_t cb_syscalls_fit(const uint16_t *nr, size_t n, size_t max);
 /* How JSON shows it. */
 enum cb_json { CB_JSON_NUMBER, CB_JSON_BOOL, CB_JSON_STRING };
 enum cb_json cb_type_json(enum cb_type t);

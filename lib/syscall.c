@@ -91,15 +91,18 @@ static __attribute__((noinline, cold)) const struct name *slow(unsigned nr)
 	return names[nr];
 }
 
+static inline const struct name *name_of(uint16_t nr)
+{
+	const struct name *n = __atomic_load_n(&names[nr], __ATOMIC_ACQUIRE);
+
+	return __builtin_expect(!n, 0) ? slow(nr) : n;
+}
+
 const char *cb_syscall_name_len(unsigned nr, size_t *len)
 {
-	const struct name *n;
+	/* no record holds a larger number; the highest stands for them */
+	const struct name *n = name_of(nr < NUMBERS ? nr : CB_SYSCALL_COMPAT - 1);
 
-	if (nr >= NUMBERS)
-		nr = CB_SYSCALL_COMPAT - 1; /* no record holds such; the highest stands for them */
-	n = __atomic_load_n(&names[nr], __ATOMIC_ACQUIRE);
-	if (__builtin_expect(!n, 0))
-		n = slow(nr);
 	*len = n->len;
 	return n->s;
 }
@@ -111,15 +114,37 @@ const char *cb_syscall_name(unsigned nr)
 	return cb_syscall_name_len(nr, &len);
 }
 
-size_t cb_syscalls_text_len(const uint16_t *nr, size_t n)
+size_t cb_syscalls_fit(const uint16_t *nr, size_t n, size_t max)
 {
-	size_t sum = n ? n - 1 : 0, len;
+	size_t len = 0, i;
+
+	for (i = 0; i < n; i++) {
+		len += name_of(nr[i])->len + !!i;
+		if (i && len > max)
+			break;
+	}
+	return i;
+}
+
+/* Copies of fixed size, and what is too much is overwritten. */
+size_t cb_syscalls_text(const void *nr, size_t n, char *to)
+{
+	const struct name *name;
+	char *p = to;
+	uint16_t v;
 
 	for (size_t i = 0; i < n; i++) {
-		cb_syscall_name_len(nr[i], &len);
-		sum += len;
+		memcpy(&v, (const char *)nr + i * sizeof(v), sizeof(v));
+		name = name_of(v);
+		memcpy(p, name->s, 16);
+		if (__builtin_expect(name->len > 16, 0))
+			memcpy(p + 16, name->s + 16, CB_SYSCALL_MAXNAME - 16);
+		p += name->len;
+		*p++ = ' ';
 	}
-	return sum;
+	p -= !!n;
+	*p = 0;
+	return p - to;
 }
 
 /* ---- name to number: a hash of all that have a name, open addressing, never more than half full ---- */

@@ -151,16 +151,8 @@ static int take_sequence(struct cb_run *run, struct top *t, const struct cb_chun
 	int err = 0;
 
 	while (!err && from < c->n) {
-		size_t text = 0, len;
-		uint32_t n = 0;
+		uint32_t n = cb_syscalls_fit(c->call + from, c->n - from, SEQ_TEXT);
 
-		while (from + n < c->n) {
-			cb_syscall_name_len(c->call[from + n], &len);
-			text += len + 1;
-			if (n && text > SEQ_TEXT)
-				break;
-			n++;
-		}
 		err = emit_sequence(run, c, from, n, t->lost);
 		t->lost = 0;
 		from += n;

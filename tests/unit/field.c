@@ -302,12 +302,15 @@ static void test_sequence(void **state)
 	const char *t = text_cap(&f_calls, &r, f_calls.off + 6, 0, NULL);
 
 	assert_string_equal(t, "read write compat:syscall_9999");
-	assert_int_equal(strlen(t), cb_syscalls_text_len(r.calls, 3));
+	assert_int_equal(cb_syscalls_fit(r.calls, 3, strlen(t)), 3);
+	assert_int_equal(cb_syscalls_fit(r.calls, 3, strlen(t) - 1), 2);
+	assert_int_equal(cb_syscalls_fit(r.calls, 3, 3), 1);
+	assert_int_equal(cb_syscalls_fit(r.calls, 3, 0), 1);
 	assert_int_equal(cb_field_parse(&f_calls, t, strlen(t), &back, &used, &e), 0);
 	assert_int_equal(used, f_calls.off + 6);
 	assert_memory_equal(r.calls, back.calls, 6);
 	assert_string_equal(text_cap(&f_calls, &r, f_calls.off, 0, NULL), "");
-	assert_int_equal(cb_syscalls_text_len(r.calls, 0), 0);
+	assert_int_equal(cb_syscalls_fit(r.calls, 0, 10), 0);
 }
 
 static size_t words(char *to, int n)
