@@ -303,11 +303,6 @@ static inline const struct cost *cost_find(const struct cb_chain *c, uint64_t ke
 	return NULL;
 }
 
-bool cb_chain_is_far(const struct cb_chain *c)
-{
-	return c->nslot * sizeof(*c->slot) > 128 << 10;
-}
-
 void cb_chain_ahead(const struct cb_chain *c, const struct cb_history *h, const uint16_t *x, size_t n)
 {
 	uint64_t hist = h->hist, key;

@@ -67,7 +67,6 @@ struct cb_history {
  * at 255 finds a sixth fewer of the attacks of ADFA-LD (.248 instead of .291 at 5 % false positives).
  */
 unsigned cb_chain_next(const struct cb_chain *c, struct cb_history *h, unsigned x);
-bool cb_chain_is_far(const struct cb_chain *c); /* too large to stay in a near cache: cb_chain_ahead() pays */
 /* The n symbols at x will be the next: fetches what their costs are looked for in first. */
 void cb_chain_ahead(const struct cb_chain *c, const struct cb_history *h, const uint16_t *x, size_t n);
 /* Probability of x after the history, from the costs. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "explain.h"
 #include "judge.h"
+#include "phrases.h"
 #include "recent.h"
 #include "rules.h"
 #include "technique.h"
@@ -36,11 +37,13 @@ struct stream {
 	uint64_t expect;
 	uint32_t epoch;
 	size_t process; /* with scores */
+	struct cb_phrase_luck luck;
 };
 struct cb_judge {
 	struct cb_model *model;
 	struct cb_view view;
 	struct cb_tokens *tokens;
+	struct cb_phrases *phrases;
 	struct cb_alarms *alarms;
 	struct cb_judge_stats stats;
 	void (*say)(void *arg, const char *text);
@@ -86,6 +89,7 @@ struct cb_judge *cb_judge_new(struct cb_model *m, struct cb_names *names, struct
 	j->arg = arg;
 	cb_view_init(&j->view, names, m, false);
 	j->tokens = cb_tokens_new(m, false);
+	j->phrases = cb_phrases_new();
 	j->conts = (struct cb_recent){ .max = CONTS, .drop = drop_cont };
 	j->streams = (struct cb_recent){ .max = STREAMS, .drop = drop_stream };
 	j->tracks = (struct cb_recent){ .max = TRACKS };
@@ -109,6 +113,7 @@ struct cb_judge *cb_judge_free(struct cb_judge *j)
 	cb_recent_free(&j->tracks);
 	cb_view_done(&j->view);
 	cb_tokens_free(j->tokens);
+	cb_phrases_free(j->phrases);
 	cb_buf_free(&j->subject_text);
 	cb_buf_free(&j->program_text);
 	cb_buf_free(&j->value_text);
@@ -431,26 +436,56 @@ static inline int judge_call(struct cb_judge *j, const struct calls *in, unsigne
 	return err;
 }
 
+/* Of a stream that raises nothing by them: what these calls did before they do again. */
+static bool judged_before(const struct stream *s, const struct cb_phrase *p)
+{
+	for (int k = 0; k < CB_SCALES; k++)
+		if (s->quiet[k] || s->recall.w.sum[k] + p->sum >= s->limit[k])
+			return false;
+	return true;
+}
+
+static void judge_again(struct stream *s, const struct cb_phrase *p)
+{
+	for (int i = 0; i < CB_PHRASE; i++) {
+		s->recall.word[s->recall.w.at] = p->word[i];
+		cb_windows_put(&s->recall.w, p->cost[i]);
+	}
+	s->hist = p->to;
+}
+
 #define CALLS_AHEAD 16 /* so many of a chain's look-ups are on their way to the memory at once */
 
-/* Of a chain that no near cache holds. Returns how many calls the text had. */
-static uint64_t judge_ahead(struct cb_judge *j, const struct calls *in, const char *text, int *ret_err, struct cb_err *e)
+/* The next calls, a phrase if it is to be kept by key. Returns how many there were, 0: the text is at its end. */
+static size_t judge_next(struct cb_judge *j, const struct calls *in, const char **text, uint64_t key, int *ret_err,
+			 struct cb_err *e)
 {
+	struct stream *s = in->s;
+	const struct cb_history before = s->hist;
 	uint16_t word[CALLS_AHEAD], symbol[CALLS_AHEAD];
-	uint64_t all = 0;
-	size_t n, i;
-	int id = 0;
+	uint8_t cost[CALLS_AHEAD];
+	const char *from = *text;
+	size_t want = key ? CB_PHRASE : CALLS_AHEAD, n, all = 0;
+	bool known = true;
+	unsigned at, x;
+	int id;
 
-	while (id >= 0 && !*ret_err) {
-		for (n = 0; n < CALLS_AHEAD && (id = cb_tokens_next(j->tokens, &text)) >= 0; all++) {
-			word[n] = id;
-			symbol[n] = j->tokens->symbol[id];
-			n += !!symbol[n];
-		}
-		cb_chain_ahead(in->chain, &in->s->hist, symbol, n);
-		for (i = 0; i < n && !*ret_err; i++)
-			*ret_err = judge_call(j, in, word[i], symbol[i], e);
+	for (n = 0; n < want && (id = cb_tokens_next(j->tokens, text)) >= 0; all++) {
+		word[n] = id;
+		symbol[n] = j->tokens->symbol[id];
+		n += !!symbol[n];
 	}
+	if (in->chain)
+		cb_chain_ahead(in->chain, &s->hist, symbol, n);
+	for (size_t i = 0; i < n && !*ret_err; i++) {
+		at = s->recall.w.at;
+		x = symbol[i];
+		known = known && in->seen[x / 64] >> x % 64 & 1;
+		*ret_err = judge_call(j, in, word[i], x, e);
+		cost[i] = s->recall.w.ring[at];
+	}
+	if (key && known && n == CB_PHRASE && all == n && !*ret_err)
+		cb_phrases_put(j->phrases, key, in->chain, &before, &s->hist, word, cost, from, *text - from);
 	return all;
 }
 
@@ -462,16 +497,23 @@ static int judge_calls(struct cb_judge *j, const struct cb_row *row, const struc
 		row, c, s, vf, s->program ? s->program->chain : NULL, j->scores ? &j->process[s->process] : NULL,
 		s->program ? s->program->seen : none,
 	};
-	const char *text = row->val[vf->column];
-	int id, err = 0;
-	uint64_t n = 0;
+	const char *text = row->val[vf->column], *end = text + row->len[vf->column];
+	const struct cb_phrase *p;
+	uint64_t n = 0, key = 0;
+	size_t did = 1;
+	int err = 0;
 
-	if (in.chain && cb_chain_is_far(in.chain))
-		n = judge_ahead(j, &in, text, &err, e);
-	else
-		for (; !err && (id = cb_tokens_next(j->tokens, &text)) >= 0; n++)
-			if (j->tokens->symbol[id])
-				err = judge_call(j, &in, id, j->tokens->symbol[id], e);
+	for (; did && !err; n += did) {
+		/* scores are of each call */
+		p = in.chain && !in.p ? cb_phrases_find(j->phrases, &s->luck, in.chain, &s->hist, text, end - text, &key) : NULL;
+		if (p && judged_before(s, p)) {
+			judge_again(s, p);
+			text += p->len;
+			did = CB_PHRASE;
+		} else {
+			did = judge_next(j, &in, &text, p ? 0 : key, &err, e);
+		}
+	}
 	s->expect = s->expect == UINT64_MAX ? n : s->expect + n;
 	j->stats.calls += n;
 	if (in.p)
