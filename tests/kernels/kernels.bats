@@ -252,7 +252,7 @@ guest() { # KERNEL CGROUPS [KERNEL ARGUMENT...]
 	guest 6.12 v2
 }
 
-# one CPU: what the kernel changes of its own text while another runs it, the emulator does not always get right
+# one CPU: only who was interrupted there holds what another needs
 @test "6.12 that can be interrupted anywhere: tasks it had no storage for at their start" {
 	checks=checks_of_late CPUS=1
 	export CPUS
