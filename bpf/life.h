@@ -10,8 +10,8 @@ enum { LIFE_EXEC = 1, LIFE_CONT = 2, LIFE_GONE = 3, LIFE_PEEK = 4, LIFE_SOON = 5
 
 /*
  * names: a path as its components, deepest first, each with its NUL; user space turns it round.
- * LIFE_EXEC: the executable as the process's own root sees it. LIFE_CONT: the cgroup. LIFE_SOON: none; h.ppid is the
- * runtime that prepares a container in the cgroup of h.cont.
+ * LIFE_EXEC: the executable as the process's own root sees it. LIFE_CONT: the cgroup. LIFE_SOON: none; h.ppid is who
+ * prepares a container in the cgroup of h.cont.
  */
 struct cb_life {
 	__u32 what;

@@ -784,29 +784,50 @@ int BPF_PROG(cb_cgroup_rmdir, struct cgroup *cg, const char *path)
 }
 
 /*
- * Something on the host has put a child of its own into a cgroup like a container's. If that shares the host's pid
- * namespace it is known by its first exec only, when the runtime may be about to remove what names it.
+ * A container that shares the host's pid namespace is known by its first exec only, when its runtime may be about to
+ * remove what names it. So user space hears who prepares a cgroup like a container's, while that process is there.
+ */
+static __always_inline void cb_soon(struct cgroup *cg, struct task_struct *runtime)
+{
+	__u64 key = cb_key_of_cgroup(cg);
+	__u32 zero = 0, ns, pid;
+	struct cb_life *l;
+
+	if (!cb_cgroup_is_container(cg) || bpf_map_lookup_elem(&cb_conts, &key) || !cb_host_mounts(cb_mounts_of(runtime)))
+		return;
+	/* in another pid namespace that number is another's */
+	pid = cb_pid_at(runtime, cb_level, &ns);
+	l = bpf_map_lookup_elem(&cb_life_room, &zero);
+	if (ns != cb_pidns || !l)
+		return;
+	__builtin_memset(l, 0, __builtin_offsetof(struct cb_life, names));
+	l->what = LIFE_SOON;
+	l->h.cont = key;
+	l->h.ppid = pid;
+	l->h.time_ns = bpf_ktime_get_boot_ns();
+	cb_life_send(l, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Made by the runtime itself. crun's child is born there: nobody is moved. */
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(cb_cgroup_mkdir, struct cgroup *cg, const char *path)
+{
+	struct task_struct *t = (struct task_struct *)bpf_get_current_task();
+
+	if (BPF_CORE_READ(cg, root) == BPF_CORE_READ(cb_cgroup(t), root))
+		cb_soon(cg, BPF_CORE_READ(t, group_leader));
+	return 0;
+}
+
+/*
+ * Made by systemd for a child of the runtime's, or there before. Where a container moves its own tasks, tens of thousands
+ * a second if it likes, tells nothing: its first has the runtime for a parent, too.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(cb_cgroup_attach, struct cgroup *cg, const char *path, struct task_struct *t)
 {
-	struct task_struct *up = BPF_CORE_READ(t, real_parent, group_leader);
-	__u64 key = cb_key_of_cgroup(cg);
-	__u32 zero = 0, ns;
-	struct cb_life *l;
-
-	if (cg != cb_cgroup(t) || !cb_cgroup_is_container(cg) || bpf_map_lookup_elem(&cb_conts, &key) ||
-	    !cb_host_mounts(cb_mounts_of(up)))
-		return 0;
-	l = bpf_map_lookup_elem(&cb_life_room, &zero);
-	if (!l)
-		return 0;
-	__builtin_memset(l, 0, __builtin_offsetof(struct cb_life, names));
-	l->what = LIFE_SOON;
-	l->h.cont = key;
-	l->h.ppid = cb_pid_at(up, cb_level, &ns);
-	l->h.time_ns = bpf_ktime_get_boot_ns();
-	cb_life_send(l, BPF_RB_FORCE_WAKEUP);
+	if (cg == cb_cgroup(t) && cb_host_mounts(cb_mounts_of((struct task_struct *)bpf_get_current_task())))
+		cb_soon(cg, BPF_CORE_READ(t, real_parent, group_leader));
 	return 0;
 }
 

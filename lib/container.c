@@ -53,8 +53,8 @@ struct cb_conts {
 	struct gone_list strangers; /* alive, in the order they came */
 	size_t nstrangers;
 	struct soon {
-		uint64_t key; /* 0: none */
-		struct cb_oci_begun by;
+		uint64_t key;
+		struct cb_oci_begun by; /* its id is NULL: none */
 	} soon[MAX_SOON];
 	size_t soon_at; /* where the next one goes */
 	int64_t vain_ns; /* that may still be spent on looking in vain, as of vain_at */
@@ -237,27 +237,34 @@ static void mark_stranger(struct cb_conts *c, struct known *k, bool stranger)
 	}
 }
 
+static struct soon *soon_of(struct cb_conts *c, uint64_t key)
+{
+	for (size_t i = 0; i < MAX_SOON; i++)
+		if (c->soon[i].by.id && c->soon[i].key == key)
+			return &c->soon[i];
+	return NULL;
+}
+
 void cb_conts_soon(struct cb_conts *c, uint64_t key, uint32_t runtime)
 {
-	struct soon *s = &c->soon[c->soon_at % MAX_SOON];
+	struct soon *s = soon_of(c, key);
 	struct cb_oci_begun by;
 
 	if (!cb_oci_begun(&c->host, runtime, &by))
 		return;
+	if (!s)
+		s = &c->soon[c->soon_at++ % MAX_SOON];
 	cb_oci_begun_free(&s->by);
 	*s = (struct soon){ key, by };
-	c->soon_at++;
 }
 
 /* As its runtime named it. An engine's container has its id in its cgroup's path, and more of a name than that. */
 static int look_at_begun(struct cb_conts *c, struct cb_look *look, uint64_t key)
 {
-	const struct soon *s = NULL;
+	const struct soon *s = soon_of(c, key);
 
-	for (size_t i = 0; i < MAX_SOON && !s; i++)
-		if (c->soon[i].key && c->soon[i].key == key)
-			s = &c->soon[i];
-	if (!s || strstr(look->cgroup, s->by.id))
+	/* a short name may be among the digits by chance */
+	if (!s || (cb_is_id(s->by.id) && strstr(look->cgroup, s->by.id)))
 		return -ENOENT;
 	cb_oci_begun_found(&s->by, &look->found);
 	return 0;

@@ -371,25 +371,63 @@ static const char *runtime_of(const char *argv0)
 	return !strcmp(base, "runc") ? "runc" : !strcmp(base, "crun") ? "crun" : NULL;
 }
 
+/* Options of runc and crun whose value may be the next argument; "-root" is "--root" to runc. */
+static bool takes_next(const char *option)
+{
+	static const char *const valued[] = {
+		"root", "log", "log-format", "criu", "rootless", "cgroup-manager",
+		"b", "bundle", "f", "config", "console-socket", "pid-file", "preserve-fds",
+		"image-path", "work-path", "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context",
+	};
+	const char *name = option + 1 + (option[1] == '-');
+
+	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++)
+		if (!strcmp(name, valued[i]))
+			return true;
+	return false;
+}
+
+static const char *next_arg(const char *p)
+{
+	return p + strlen(p) + 1;
+}
+
+/* "runc [OPTION...] run [OPTION...] ID", to crun also with options behind it: ID, NULL: it makes no container */
+static const char *id_of_cmdline(const char *argv0, const char *end)
+{
+	const char *command = NULL, *id = NULL;
+
+	for (const char *p = next_arg(argv0); p < end; p = next_arg(p)) {
+		if (*p == '-') {
+			if (takes_next(p) && (p = next_arg(p)) >= end)
+				break;
+		} else if (command) {
+			id = p;
+		} else {
+			command = p;
+		}
+	}
+	if (!id || (strcmp(command, "run") && strcmp(command, "create") && strcmp(command, "restore")))
+		return NULL;
+	return cb_safe_name(id) ? id : NULL;
+}
+
 bool cb_oci_begun(const struct cb_host *h, uint32_t pid, struct cb_oci_begun *ret)
 {
-	const char *last = NULL, *root;
+	const char *id, *root;
 	struct cb_buf b = { 0 };
-	bool makes = false;
+	size_t len;
 
 	*ret = (struct cb_oci_begun){ 0 };
 	if (!pid || cb_host_proc(h, pid, "cmdline", &b) <= 0)
 		return false;
+	len = b.len;
 	cb_buf_putc(&b, 0);
 	ret->runtime = runtime_of(b.s);
-	/* "runc [OPTION...] run [OPTION...] ID" */
-	for (const char *p = b.s + strlen(b.s) + 1; p < b.s + b.len && *p; p += strlen(p) + 1) {
-		makes |= last && (!strcmp(last, "run") || !strcmp(last, "create") || !strcmp(last, "restore"));
-		last = p;
-	}
-	if (ret->runtime && makes && cb_safe_name(last) && last[0] != '-') {
+	id = ret->runtime ? id_of_cmdline(b.s, b.s + len) : NULL;
+	if (id) {
 		root = cb_cmdline_option(&b, "--root");
-		ret->id = cb_xstrdup(last);
+		ret->id = cb_xstrdup(id);
 		ret->root = root && root[0] == '/' ? cb_xstrdup(root) : cb_xasprintf("/run/%s", ret->runtime);
 	}
 	cb_buf_free(&b);

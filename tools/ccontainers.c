@@ -18,7 +18,7 @@ struct list {
 static int setup(struct cb_run *run, void *skel)
 {
 	static const char *const not_needed[] = { "cb_sched_exec", "cb_sched_fork", "cb_sched_exit", "cb_cgroup_rmdir",
-						  "cb_cgroup_attach" };
+						  "cb_cgroup_mkdir", "cb_cgroup_attach" };
 	struct list *l = cb_run_data(run);
 	int err = 0;
 

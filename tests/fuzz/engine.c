@@ -149,6 +149,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(cb_conts_add(c, 1, PID, cgroup, 0));
 	check(cb_conts_add(c, 2, PID, "", 0));
 	check(cb_conts_add(c, 3, 0, cgroup, 0));
+	/* two of the three have a command line */
+	for (uint32_t pid = 98; pid <= PID; pid++)
+		cb_conts_soon(c, 4, pid);
+	check(cb_conts_add(c, 4, 0, cgroup, 0));
 	cb_conts_refresh(c);
 	check(cb_conts_get(c, 1));
 	cb_conts_free(c);

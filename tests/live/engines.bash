@@ -14,6 +14,8 @@
 #	engine_image ENGINE NAME		what its image is called, "" if there is none
 #	watch_start, watch_stop			all collectors at once, each into $WATCH/TOOL
 #	watch_until FILTER			waits until each has a row with it
+#	hex TEXT				name of a cgroup as engines name theirs: 64 hexadecimal digits
+#	over_at_once RUNTIME			containers with the host's pids that live a moment are named
 #
 # Engines: docker, ctr (containerd), podman, rootless (podman started by a user), runc, crun, lxc, nspawn. In
 # hybrid their state lies below $ENG and the folder of the test file. In a view (v2: a mount namespace where
@@ -22,6 +24,7 @@
 
 WATCHES=(cexecsnoop ctop-syscalls cfileaccess cnetpeer ccontact cresource)
 WATCH=${BATS_TEST_TMPDIR:-}/watch
+BUSY=() # processes that keep the CPUs from all else
 
 require_engine() {
 	local e
@@ -365,9 +368,33 @@ start_nspawn() {
 	echo $! >"$CTR_DIR/$name/nspawn"
 }
 
+hex() {
+	printf '%s' "$BATS_TEST_TMPDIR $1" | sha256sum | cut -c 1-64
+}
+
+# By its first exec the runtime is a millisecond from removing its state; the CPUs have other things to do than to read that.
+over_at_once() {
+	local i OCI=$1 ROWS=$BATS_TEST_TMPDIR/rows
+	collector_start "$ROWS" cexecsnoop -j
+	for i in 1 2; do
+		sh -c 'while :; do :; done' 3>&- 4>&- &
+		BUSY+=($!)
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		ctr_run "m$i" --host-pid --cgroup "/$(hex "m$i")" -- true
+	done
+	wait_for has_rows "$ROWS" 'event and action == "exit" and comm == "true"' 11
+	collector_stop "$ROWS"
+	assert_no_loss "$ROWS"
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		assert_rows "$ROWS" "event and ctr == \"$(ctr_id "m$i")\" and .[\"container.runtime\"] == \"$1\" and comm == \"true\"" 2
+	done
+}
+
 # What live_teardown does not
 engine_teardown() {
 	local engine name left=0
+	[ ${#BUSY[@]} = 0 ] || kill "${BUSY[@]}"
 	[ -e "$BATS_TEST_TMPDIR/started" ] || return 0
 	while read -r engine name; do
 		case $engine in

@@ -17,5 +17,7 @@ teardown() { engine_teardown; live_teardown; }
 @test "v2: rootless podman" { engine_shown rootless; }
 @test "v2: runc" { engine_shown runc; }
 @test "v2: crun" { engine_shown crun; }
+@test "v2: crun, containers that are over in less than a millisecond" { over_at_once crun; }
+@test "v2: runc, containers that are over in less than a millisecond" { over_at_once runc; }
 @test "v2: LXC" { engine_shown lxc; }
 @test "v2: systemd-nspawn" { engine_shown nspawn; }

@@ -158,22 +158,31 @@ static void runc_begun(void **state)
 		{ "runc", "run", "web" },
 		{ "/usr/sbin/runc", "--root", "/srv/runc", "--log", "/l", "create", "--bundle", "/b", "--pid-file", "/p", "web" },
 		{ "./runc", "restore", "-d", "web" },
+		{ "runc", "-log", "run", "--criu=c", "--log-format", "", "run", "--", "web" },
+		{ "runc", "--debug", "--rootless", "auto", "create", "-bundle", "run", "--preserve-fds", "3", "web" },
 	};
 	static const char *const none[][12] = {
 		{ "runc", "run" }, { "runc", "web" }, { "runc" }, { "", "run", "web" }, { "runc", "exec", "web", "sh" },
+		{ "runc", "exec", "web", "run", "it" }, { "runc", "exec", "-e", "A=1", "run", "create", "web" },
+		{ "runc", "--log", "run", "exec", "web", "sh" }, { "runc", "run", "--pid-file", "web" }, { "runc", "--root" },
 		{ "runc", "delete", "web" }, { "crunch", "run", "web" }, { "sh", "-c", "runc", "run", "web" },
 		{ "runc", "run", "../web" }, { "runc", "run", "a/b" }, { "runc", "run", ".." }, { "runc", "run", "" },
 		{ "runc", "run", "--help" },
 		/* the engine's own id: the engine tells more */
 		{ "runc", "run", ID_OF("1") },
 	};
-	static const char *const crun[] = { "/usr/bin/crun", "run", "web", NULL };
+	/* crun takes options behind the name, too */
+	static const char *const cruns[][12] = {
+		{ "/usr/bin/crun", "run", "web" },
+		{ "crun", "--cgroup-manager", "disabled", "run", "web", "-d", "--pid-file=p", "-f", "c", "-b", "bundle" },
+	};
 	uint64_t key = 1000;
 	struct cb_cont *c;
 
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
 		is(short_lived(++key, runs[i]), "runc", "web", "web", "");
-	is(short_lived(++key, crun), "crun", "web", "web", "");
+	for (size_t i = 0; i < sizeof(cruns) / sizeof(cruns[0]); i++)
+		is(short_lived(++key, cruns[i]), "crun", "web", "web", "");
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		is(short_lived(++key, none[i]), "unknown", "", ID_OF("1"), "");
 	/* only of that container, and of a process that is there */
@@ -196,6 +205,42 @@ static void runc_begun(void **state)
 	/* it ends, and what was known stays */
 	unlink(tree_path("run/runc/web/state.json"));
 	is(cb_conts_add(conts, 3001, 43, "/" ID_OF("4"), 77), "runc", "web", "web", "img:1");
+}
+
+/* Any name of a few letters may be among the digits of a cgroup. */
+static void begun_in_digits(void **state)
+{
+	static const char *const name[] = { "1", "11", "a", "run" };
+	const char *arg[] = { "runc", "run", NULL, NULL };
+	struct cb_cont *c;
+
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
+		arg[2] = name[i];
+		is(short_lived(6000 + i, arg), "runc", name[i], name[i], "");
+	}
+	/* an engine's id that is not this container's */
+	arg[2] = ID_OF("a");
+	is(short_lived(6100, arg), "runc", ID_OF("a"), ID_OF("a"), "");
+	/* and one that is, whatever is around it */
+	tree_cmdline(40, arg);
+	cb_conts_soon(conts, 6101, 40);
+	c = cb_conts_add(conts, 6101, 41, "/x/some-" ID_OF("a") ".scope", 77);
+	is(c, "unknown", "", "some-" ID_OF("a") ".scope", "");
+}
+
+/* A runtime puts its child there more than once, and one may have failed there before. */
+static void begun_anew(void **state)
+{
+	static const char *const first[] = { "runc", "run", "first", NULL }, *const second[] = { "runc", "run", "second", NULL };
+
+	tree_cmdline(40, first);
+	cb_conts_soon(conts, 7001, 40);
+	for (int i = 0; i < 101; i++)
+		cb_conts_soon(conts, 7000, 40);
+	tree_cmdline(40, second);
+	cb_conts_soon(conts, 7000, 40);
+	is(cb_conts_add(conts, 7000, 41, "/" ID_OF("1"), 77), "runc", "second", "second", "");
+	is(cb_conts_add(conts, 7001, 42, "/" ID_OF("2"), 77), "runc", "first", "first", "");
 }
 
 static void begun_bounded(void **state)
@@ -1119,7 +1164,8 @@ static void no_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(runc_begun), T(begun_bounded), T(crun),
+		T(runc), T(runc_left_over), T(runc_below_our_root), T(runc_other_root), T(runc_begun), T(begun_in_digits),
+		T(begun_anew), T(begun_bounded), T(crun),
 		T(crun_starts), T(docker), T(docker_roots), T(docker_json_root), T(docker_mounted_root),
 		T(renamed), T(podman), T(podman_rootless), T(podman_links), T(podman_mounts), T(podman_labels),
 		T(podman_bad_database), T(podman_rootless_labels), T(podman_renamed), T(crio), T(containerd),
