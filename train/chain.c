@@ -249,6 +249,12 @@ struct cb_chain {
 	struct cost *slot;
 };
 
+/* Where a key is looked for first. */
+static inline size_t cost_slot(const struct cb_chain *c, uint64_t key)
+{
+	return (key ^ key >> 31) * c->seed >> c->shift;
+}
+
 struct cb_chain *cb_chain_new(const struct cb_counts *counts, unsigned order, int skip)
 {
 	struct cb_chain *c = cb_xalloc(sizeof(*c));
@@ -270,8 +276,7 @@ struct cb_chain *cb_chain_new(const struct cb_counts *counts, unsigned order, in
 		c->shift--;
 	c->slot = cb_xalloc(c->nslot * sizeof(*c->slot));
 	for (i = 0; i < t.n; i++) {
-		for (at = (t.node[i].key ^ t.node[i].key >> 31) * c->seed >> c->shift; c->slot[at].key;
-		     at = (at + 1) & (c->nslot - 1))
+		for (at = cost_slot(c, t.node[i].key); c->slot[at].key; at = (at + 1) & (c->nslot - 1))
 			;
 		c->slot[at] = (struct cost){ t.node[i].key, cost_of(t.node[i].p), backoff_of(&t.node[i]) };
 	}
@@ -297,7 +302,7 @@ static inline const struct cost *cost_find(const struct cb_chain *c, uint64_t ke
 {
 	size_t at;
 
-	for (at = (key ^ key >> 31) * c->seed >> c->shift; c->slot[at].key; at = (at + 1) & (c->nslot - 1))
+	for (at = cost_slot(c, key); c->slot[at].key; at = (at + 1) & (c->nslot - 1))
 		if (c->slot[at].key == key)
 			return &c->slot[at];
 	return NULL;
@@ -305,12 +310,11 @@ static inline const struct cost *cost_find(const struct cb_chain *c, uint64_t ke
 
 void cb_chain_ahead(const struct cb_chain *c, const struct cb_history *h, const uint16_t *x, size_t n)
 {
-	uint64_t hist = h->hist, key;
+	uint64_t hist = h->hist;
 
 	for (size_t i = 0; i < n; i++) {
 		hist = hist << 10 | x[i];
-		key = cb_ngram_key(hist, c->order + 1);
-		__builtin_prefetch(&c->slot[(key ^ key >> 31) * c->seed >> c->shift]);
+		__builtin_prefetch(&c->slot[cost_slot(c, cb_ngram_key(hist, c->order + 1))]);
 	}
 }
 

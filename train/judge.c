@@ -461,7 +461,7 @@ static size_t judge_next(struct cb_judge *j, const struct calls *in, const char 
 			 struct cb_err *e)
 {
 	struct stream *s = in->s;
-	const struct cb_history before = s->hist;
+	struct cb_phrase phrase = { .chain = in->chain, .from = s->hist };
 	uint16_t word[CALLS_AHEAD], symbol[CALLS_AHEAD];
 	uint8_t cost[CALLS_AHEAD];
 	const char *from = *text;
@@ -484,8 +484,13 @@ static size_t judge_next(struct cb_judge *j, const struct calls *in, const char 
 		*ret_err = judge_call(j, in, word[i], x, e);
 		cost[i] = s->recall.w.ring[at];
 	}
-	if (key && known && n == CB_PHRASE && all == n && !*ret_err)
-		cb_phrases_put(j->phrases, key, in->chain, &before, &s->hist, word, cost, from, *text - from);
+	if (key && known && n == CB_PHRASE && all == n && !*ret_err) {
+		phrase.to = s->hist;
+		phrase.len = *text - from;
+		memcpy(phrase.word, word, sizeof(phrase.word));
+		memcpy(phrase.cost, cost, sizeof(phrase.cost));
+		cb_phrases_put(j->phrases, key, &phrase, from);
+	}
 	return all;
 }
 

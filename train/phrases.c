@@ -56,7 +56,7 @@ static inline bool is_same(const struct cb_phrase *p, const char *is, const stru
 }
 
 const struct cb_phrase *cb_phrases_find(struct cb_phrases *p, struct cb_phrase_luck *luck, const struct cb_chain *chain,
-				      const struct cb_history *h, const char *text, size_t left, uint64_t *key)
+					const struct cb_history *h, const char *text, size_t left, uint64_t *key)
 {
 	unsigned set;
 
@@ -80,20 +80,18 @@ const struct cb_phrase *cb_phrases_find(struct cb_phrases *p, struct cb_phrase_l
 	return NULL;
 }
 
-void cb_phrases_put(struct cb_phrases *p, uint64_t key, const struct cb_chain *chain, const struct cb_history *from,
-		    const struct cb_history *to, const uint16_t *word, const uint8_t *cost, const char *text, size_t len)
+void cb_phrases_put(struct cb_phrases *p, uint64_t key, const struct cb_phrase *phrase, const char *text)
 {
 	unsigned set = key % SETS, way = p->turn++ % WAYS;
 	struct cb_phrase *new = &p->phrase[set][way];
 
-	if (!key || len > CB_PHRASE_TEXT)
+	if (!key || phrase->len > CB_PHRASE_TEXT)
 		return;
-	*new = (struct cb_phrase){ .chain = chain, .from = *from, .to = *to, .len = len };
+	*new = *phrase;
 	new->from.hist &= HISTORY;
-	memcpy(new->word, word, sizeof(new->word));
-	memcpy(new->cost, cost, sizeof(new->cost));
+	new->sum = 0;
 	for (int i = 0; i < CB_PHRASE; i++)
-		new->sum += cost[i];
-	memcpy(p->text[set][way], text, len);
+		new->sum += new->cost[i];
+	memcpy(p->text[set][way], text, new->len);
 	p->tag[set][way] = key >> 32;
 }

@@ -13,10 +13,10 @@
 struct cb_phrase {
 	const struct cb_chain *chain; /* NULL: empty */
 	struct cb_history from, to;   /* before, after */
+	uint16_t word[CB_PHRASE];     /* of the tokens */
+	uint8_t cost[CB_PHRASE];      /* as windows take it */
 	uint16_t sum;		      /* of cost */
-	uint8_t cost[CB_PHRASE];	      /* as windows take it */
-	uint16_t word[CB_PHRASE];      /* of the tokens */
-	uint8_t len;		      /* of its text, up to the end of the last word */
+	size_t len;		      /* of its text, up to the end of the last word */
 };
 
 struct cb_phrases;
@@ -33,8 +33,7 @@ struct cb_phrase_luck {
  * not to be kept either.
  */
 const struct cb_phrase *cb_phrases_find(struct cb_phrases *p, struct cb_phrase_luck *luck, const struct cb_chain *chain,
-				      const struct cb_history *h, const char *text, size_t left, uint64_t *key);
-/* In place of another: CB_PHRASE calls, their costs as windows take them, the history before and after; text of len bytes. */
-void cb_phrases_put(struct cb_phrases *p, uint64_t key, const struct cb_chain *chain, const struct cb_history *from,
-		    const struct cb_history *to, const uint16_t *word, const uint8_t *cost, const char *text, size_t len);
+					const struct cb_history *h, const char *text, size_t left, uint64_t *key);
+/* Keeps a copy in place of another, with the sum of its costs; nothing if its text is too long. */
+void cb_phrases_put(struct cb_phrases *p, uint64_t key, const struct cb_phrase *phrase, const char *text);
 #endif

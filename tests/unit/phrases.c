@@ -41,11 +41,20 @@ static const struct cb_phrase *find(const struct cb_chain *c, struct cb_history 
 	return cb_phrases_find(p, &luck, c, &h, room, strlen(room), &key);
 }
 
+static void put(const struct cb_chain *c, struct cb_history h, const char *text, size_t len)
+{
+	struct cb_phrase new = { .chain = c, .from = h, .to = to, .len = len };
+
+	memcpy(new.word, word, sizeof(word));
+	memcpy(new.cost, cost, sizeof(cost));
+	cb_phrases_put(p, key, &new, text);
+}
+
 static void keep(const struct cb_chain *c, struct cb_history h, const char *text, size_t len)
 {
 	assert_null(find(c, h, text));
 	assert_true(key);
-	cb_phrases_put(p, key, c, &h, &to, word, cost, text, len);
+	put(c, h, text, len);
 }
 
 static void test_found(void **state)
@@ -93,7 +102,7 @@ static void test_not_found(void **state)
 	assert_non_null(find(chain, from, eight));
 }
 
-static void test_short_and_long(void **state)
+static void test_shortest_and_longest(void **state)
 {
 	char text[256];
 
@@ -101,11 +110,13 @@ static void test_short_and_long(void **state)
 	/* too little is left to tell it by, and it is not to be kept */
 	assert_null(find(chain, from, " a b c d e f g h"));
 	assert_int_equal(key, 0);
-	cb_phrases_put(p, key, chain, &from, &to, word, cost, " a b c d e f g h", 16);
-	/* longer than what is kept */
+	put(chain, from, " a b c d e f g h", 16);
+	assert_null(find(chain, from, " a b c d e f g h"));
+	/* longer than what is kept, by one byte and by so many that a narrow number would call it short */
 	memset(text, 'x', sizeof(text));
 	text[CB_PHRASE_TEXT + 1] = 0;
 	keep(chain, from, text, CB_PHRASE_TEXT + 1);
+	keep(chain, from, text, 65536 + CB_PHRASE_TEXT);
 	assert_null(find(chain, from, text));
 	text[CB_PHRASE_TEXT] = 0;
 	keep(chain, from, text, CB_PHRASE_TEXT);
@@ -160,7 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_found, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_short_and_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shortest_and_longest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_luck, setup, teardown),
 	};
