@@ -41,31 +41,31 @@ int cb_reader_bad(struct cb_reader *r, struct cb_err *e, const char *got, size_t
 
 /* ---- text ---- */
 
-static bool plain_byte(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
 /* 16 bytes at once, in whatever registers the machine has for that. */
 typedef signed char bytes16 __attribute__((vector_size(16)));
 
+/* Which byte of v, as they lie in memory, is the first that is not 0; v is not 0. */
+static unsigned first_byte(uint64_t v)
+{
+	return (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_ctzll(v) : __builtin_clzll(v)) / 8;
+}
+
 size_t cb_plain(const char *s, size_t len)
 {
-	size_t i = 0;
-	uint64_t any[2];
+	uint64_t odd[2];
 	bytes16 v;
 
-	for (; i < len; i += 16) {
+	for (size_t i = 0; i < len; i += 16) {
 		memcpy(&v, s + i, 16);
 		/* as signed numbers those above 0x7f are below 0x20 */
 		v = (v < 0x20) | (v == 0x7f) | (v == '"') | (v == '\\');
-		memcpy(any, &v, 16);
-		if (any[0] | any[1])
-			break;
+		memcpy(odd, &v, 16);
+		if (!(odd[0] | odd[1]))
+			continue;
+		i += odd[0] ? first_byte(odd[0]) : 8 + first_byte(odd[1]);
+		return i < len ? i : len;
 	}
-	while (i < len && plain_byte(s[i]))
-		i++;
-	return i < len ? i : len;
+	return len;
 }
 
 static bool is_hex(char c)

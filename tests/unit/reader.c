@@ -12,6 +12,7 @@
 #include <zstd.h>
 #include <cmocka.h>
 #include "reader.h"
+#include "reader_impl.h"
 
 static char dir[] = "/tmp/cb-reader-XXXXXX";
 static char path[64];
@@ -492,6 +493,22 @@ static void event_errors(void **state)
 	free(rec);
 }
 
+/* Every byte at every place, of text that ends in the middle of what is looked at at once, too. */
+static void plain_text(void **state)
+{
+	char s[41 + 15];
+
+	for (size_t at = 0; at < sizeof(s); at++)
+		for (int c = 0; c < 256; c++) {
+			bool odd = c < 0x20 || c >= 0x7f || c == '"' || c == '\\';
+
+			memset(s, 'a', sizeof(s));
+			s[at] = c;
+			for (size_t len = 0; len <= 41; len++)
+				assert_int_equal(cb_plain(s, len), odd && at < len ? at : len);
+		}
+}
+
 static int setup(void **state)
 {
 	if (!mkdtemp(dir))
@@ -515,6 +532,7 @@ int main(void)
 		cmocka_unit_test(csv_bad),     cmocka_unit_test(garbage),      cmocka_unit_test(schema_rows),
 		cmocka_unit_test(zstd_whole),  cmocka_unit_test(zstd_cut),     cmocka_unit_test(zstd_bad),
 		cmocka_unit_test(open_errors), cmocka_unit_test(pipe_rows),    cmocka_unit_test(event_errors),
+		cmocka_unit_test(plain_text),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
