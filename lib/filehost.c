@@ -15,6 +15,7 @@ struct view {
 	uint64_t cont;
 	struct cb_mounts *mounts; /* NULL: could not be read */
 	bool fresh;		  /* in this interval */
+	bool gone;		  /* at the end of the last: there may be notes of it yet */
 	UT_hash_handle hh;
 };
 
@@ -60,62 +61,6 @@ static struct cb_mounts *mounts_of(uint32_t pid)
 	return pid ? cb_mounts_read(path) : NULL;
 }
 
-/*
- * A container may mount what it likes at any time, and be gone in the next moment: what was read last is used. Of its
- * first process, else of the one at hand or its parent, whatever that is: who believes it compares the root first.
- */
-static struct view *read_view(struct cb_filehost *h, const struct cb_cont *c, uint32_t pid, uint32_t ppid)
-{
-	const uint32_t pids[] = { c->pid, pid, ppid };
-	struct cb_mounts *now = NULL;
-	struct view *v;
-
-	HASH_FIND(hh, h->view, &c->key, sizeof(c->key), v);
-	if (v && v->fresh)
-		return v;
-	if (!v) {
-		v = cb_xalloc(sizeof(*v));
-		v->cont = c->key;
-		HASH_ADD(hh, h->view, cont, sizeof(v->cont), v);
-	}
-	for (size_t i = 0; !now && i < sizeof(pids) / sizeof(pids[0]); i++)
-		now = mounts_of(pids[i]);
-	if (!now)
-		return v;
-	v->fresh = true;
-	cb_mounts_free(v->mounts);
-	v->mounts = now;
-	return v;
-}
-
-void cb_filehost_container(struct cb_filehost *h, const struct cb_cont *c)
-{
-	read_view(h, c, 0, 0);
-}
-
-void cb_filehost_interval(struct cb_filehost *h, struct cb_run *run)
-{
-	struct view *v, *next;
-
-	HASH_ITER(hh, h->view, v, next) {
-		struct cb_head head = { .cont = v->cont };
-		const struct cb_cont *c = cb_run_cont(run, &head);
-
-		v->fresh = false;
-		if (!c || c->gone)
-			view_free(h, v);
-	}
-}
-
-static struct cb_mounts *view_of(struct cb_filehost *h, struct cb_run *run, const struct file_note *n)
-{
-	const struct cb_cont *c = cb_run_cont(run, &n->h);
-
-	if (!n->h.cont)
-		return h->mounts;
-	return c ? read_view(h, c, n->h.pid, n->h.ppid)->mounts : NULL;
-}
-
 /* Puts the path inside its file system that the note tells into h->inside. */
 static void put_inside(struct cb_filehost *h, const struct file_note *n)
 {
@@ -137,6 +82,70 @@ static bool same_root(struct cb_filehost *h, const struct file_note *n, struct c
 	       !h->inside.s[root.len];
 	cb_buf_free(&root);
 	return same;
+}
+
+/*
+ * A container may mount what it likes at any time, and be gone in the next moment: what was read last is used. Of its
+ * first process, else of the one that n is of or its parent, if that has its root where n says (the parent of a first
+ * process is the host's, or whatever got its number since). n: NULL: the first process only.
+ */
+static struct view *read_view(struct cb_filehost *h, const struct cb_cont *c, const struct file_note *n)
+{
+	const uint32_t pids[] = { c->pid, n ? n->h.pid : 0, n ? n->h.ppid : 0 };
+	struct cb_mounts *now = NULL;
+	struct view *v;
+
+	HASH_FIND(hh, h->view, &c->key, sizeof(c->key), v);
+	if (v && v->fresh)
+		return v;
+	if (!v) {
+		v = cb_xalloc(sizeof(*v));
+		v->cont = c->key;
+		HASH_ADD(hh, h->view, cont, sizeof(v->cont), v);
+	}
+	for (size_t i = 0; !now && i < sizeof(pids) / sizeof(pids[0]); i++) {
+		now = mounts_of(pids[i]);
+		if (now && i && !same_root(h, n, now)) {
+			cb_mounts_free(now);
+			now = NULL;
+		}
+	}
+	if (!now)
+		return v;
+	v->fresh = true;
+	cb_mounts_free(v->mounts);
+	v->mounts = now;
+	return v;
+}
+
+void cb_filehost_container(struct cb_filehost *h, const struct cb_cont *c)
+{
+	read_view(h, c, NULL);
+}
+
+void cb_filehost_interval(struct cb_filehost *h, struct cb_run *run)
+{
+	struct view *v, *next;
+
+	HASH_ITER(hh, h->view, v, next) {
+		struct cb_head head = { .cont = v->cont };
+		const struct cb_cont *c = cb_run_cont(run, &head);
+
+		v->fresh = false;
+		if (!c || v->gone)
+			view_free(h, v);
+		else
+			v->gone = c->gone;
+	}
+}
+
+static struct cb_mounts *view_of(struct cb_filehost *h, struct cb_run *run, const struct file_note *n)
+{
+	const struct cb_cont *c = cb_run_cont(run, &n->h);
+
+	if (!n->h.cont)
+		return h->mounts;
+	return c ? read_view(h, c, n)->mounts : NULL;
 }
 
 /* Into h->inside, and the file system: of an open file what the kernel says, of a name what the mounts say. */
