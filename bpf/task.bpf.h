@@ -530,6 +530,21 @@ static __always_inline void cb_cont_came(__u64 key)
 		__sync_fetch_and_add(&k->tasks, 1);
 }
 
+/* Where process numbers have begun anew a container's first process is not the first of its tasks that is come upon. */
+static __always_inline void cb_put_first(struct cb_life *l, struct task_struct *t)
+{
+	struct task_struct *init;
+	__u32 nr, ns;
+
+	cb_key_of_pidns(BPF_CORE_READ(t, thread_pid), &nr, &init);
+	init = BPF_CORE_READ(init, group_leader);
+	nr = cb_pid_at(init, cb_level, &ns);
+	if (!nr)
+		return;
+	l->h.pid = nr;
+	l->h.start_ns = BPF_CORE_READ(init, start_boottime);
+}
+
 /* Tells user space of a container it has not heard of. True when it was new. */
 static __always_inline bool cb_register(struct cb_state *s, struct task_struct *t, struct cb_place *at, bool iter,
 					void *seq)
@@ -548,6 +563,8 @@ static __always_inline bool cb_register(struct cb_state *s, struct task_struct *
 	l = cb_life_begin(s, LIFE_CONT);
 	if (!l)
 		return true;
+	if (at->vinit > 1)
+		cb_put_first(l, t);
 	cb_walk_cgroup(l, cb_cgroup(t));
 	if (!iter) {
 		cb_life_send(l, BPF_RB_FORCE_WAKEUP);

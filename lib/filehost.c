@@ -10,11 +10,15 @@
 #include "hash.h"
 #include "mounts.h"
 
+/* Processes that turned out not to have the container's root are read so often in an interval: that costs a reading each. */
+#define MAX_REFUSED 4
+
 /* The names in a container's mounts begin at its root. */
 struct view {
 	uint64_t cont;
 	struct cb_mounts *mounts; /* NULL: could not be read */
 	bool fresh;		  /* in this interval */
+	unsigned refused;	  /* readings in this interval that were of no use */
 	bool gone;		  /* at the end of the last: there may be notes of it yet */
 	UT_hash_handle hh;
 };
@@ -96,7 +100,7 @@ static struct view *read_view(struct cb_filehost *h, const struct cb_cont *c, co
 	struct view *v;
 
 	HASH_FIND(hh, h->view, &c->key, sizeof(c->key), v);
-	if (v && v->fresh)
+	if (v && (v->fresh || v->refused >= MAX_REFUSED))
 		return v;
 	if (!v) {
 		v = cb_xalloc(sizeof(*v));
@@ -108,6 +112,7 @@ static struct view *read_view(struct cb_filehost *h, const struct cb_cont *c, co
 		if (now && i && !same_root(h, n, now)) {
 			cb_mounts_free(now);
 			now = NULL;
+			v->refused++;
 		}
 	}
 	if (!now)
@@ -132,6 +137,7 @@ void cb_filehost_interval(struct cb_filehost *h, struct cb_run *run)
 		const struct cb_cont *c = cb_run_cont(run, &head);
 
 		v->fresh = false;
+		v->refused = 0;
 		if (!c || v->gone)
 			view_free(h, v);
 		else
